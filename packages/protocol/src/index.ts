@@ -1,1 +1,3 @@
-export {};
+export * from "./packet.ts";
+export * from "./protocol-error.ts";
+export * from "./reason-code.ts";
