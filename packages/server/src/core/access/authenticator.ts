@@ -1,0 +1,28 @@
+import type { ReasonCode } from "@weir/protocol";
+import type { Peer } from "../ports/transport.ts";
+import type { Principal } from "./principal.ts";
+
+/** What a client shows to be let in (product.md, "Credentials of a connection"). Never logged. */
+export interface Credentials {
+  readonly peer: Peer;
+  /** The client id that the session will have; the broker's own choice where the client left it empty. */
+  readonly clientId: string;
+  readonly username: string | undefined;
+  readonly password: Uint8Array | undefined;
+  readonly authenticationMethod: string | undefined;
+  readonly authenticationData: Uint8Array | undefined;
+}
+
+export type Authentication =
+  | { readonly kind: "accepted"; readonly principal: Principal }
+  | {
+      readonly kind: "refused";
+      /** An MQTT 5 CONNACK code; for older clients it is mapped to theirs. */
+      readonly reasonCode: ReasonCode;
+      /** A short stable word for metrics and the log: "bad-credential", "none", "client-id", … */
+      readonly reason: string;
+    };
+
+export interface Authenticator {
+  authenticate(credentials: Credentials): Promise<Authentication>;
+}

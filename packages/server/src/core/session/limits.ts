@@ -1,0 +1,36 @@
+/** The named bounds of the core (product.md, "Delivery"). Where a token sets its own, the lower one counts. */
+export interface Limits {
+  readonly maxConnections: number;
+  readonly maxPacketBytes: number;
+  readonly receiveMaximum: number;
+  readonly topicAliasMaximum: number;
+  /** Seconds. */
+  readonly maxKeepAliveS: number;
+  readonly maxTopicBytes: number;
+  readonly maxTopicLevels: number;
+  readonly maxSubscriptions: number;
+  /** Seconds; also what a 3.1.1 session with Clean Session 0 gets. */
+  readonly maxSessionExpiryS: number;
+  /** What waits in the log for one session. */
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  /** What waits in memory for one connected session that does not persist. */
+  readonly directQueuedMessages: number;
+  readonly directQueuedBytes: number;
+}
+
+export const defaultLimits: Limits = {
+  maxConnections: 100_000,
+  maxPacketBytes: 1_048_576,
+  receiveMaximum: 1_024,
+  topicAliasMaximum: 64,
+  maxKeepAliveS: 600,
+  maxTopicBytes: 1_024,
+  maxTopicLevels: 128,
+  maxSubscriptions: 10_000,
+  maxSessionExpiryS: 7 * 86_400,
+  queuedMessages: 10_000_000,
+  queuedBytes: 4 * 1_073_741_824,
+  directQueuedMessages: 10_000,
+  directQueuedBytes: 16 * 1_048_576,
+};
