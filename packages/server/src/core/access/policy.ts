@@ -1,0 +1,230 @@
+import type { Qos } from "@weir/protocol";
+import { intersectLevels, levelsContain } from "../topics/filter-intersection.ts";
+import { splitLevels } from "../topics/levels.ts";
+import { computeEffectiveFilters, type EffectiveFilters, MAX_EFFECTIVE_FILTERS } from "./effective-filters.ts";
+import { MAX_POLICY_ENTRIES, type PolicyAction, type PolicyEntry } from "./policy-entry.ts";
+import { type Rule, RuleSet } from "./rule-set.ts";
+import { fillTemplate, parseTemplate, type TemplateValues, widenTemplate } from "./template.ts";
+
+export type { PolicyEntry } from "./policy-entry.ts";
+
+/** Why a publish is refused: no right to the topic, beyond `maxQos`, or retained where that is not allowed. */
+export type PublishVerdict = "allowed" | "denied" | "qos" | "retain";
+
+/** A rule with the actions that it is about. */
+export interface ActionRule extends Rule {
+  readonly effect: "allow" | "deny";
+  readonly actions: readonly PolicyAction[];
+}
+
+interface ActionRules {
+  readonly allow: RuleSet;
+  readonly deny: RuleSet;
+}
+
+/** Topics that only the broker publishes to, or nobody does (semantics.md §1.2). */
+const UNPUBLISHABLE: readonly string[] = ["$SYS", "$share", "$audit", "$client"];
+const MEMO_TOPICS = 1_024;
+/** Shared, because most policies have no deny rules, and there is a policy for each user. */
+const noRules: RuleSet = new RuleSet([]);
+
+/**
+ * What a principal may do, compiled: a deny beats every allow, and what nothing matches is not allowed. Immutable; a
+ * live change is another policy. Topics are given both whole and split into levels, because callers have both.
+ */
+export class Policy {
+  /** May do nothing. */
+  static readonly nothing: Policy = new Policy([]);
+  /** May publish what is publishable at all and read everything, `$…` topics too where they are asked for by name. */
+  static get everything(): Policy {
+    return everything;
+  }
+
+  readonly #rules: readonly ActionRule[];
+  readonly #publish: ActionRules;
+  readonly #subscribe: ActionRules;
+  readonly #replay: ActionRules;
+  readonly #memo: Map<string, Qos | -1> | undefined;
+  #key: string | undefined;
+
+  constructor(rules: readonly ActionRule[]) {
+    this.#rules = rules;
+    this.#publish = rulesFor("publish", rules);
+    this.#subscribe = rulesFor("subscribe", rules);
+    this.#replay = rulesFor("replay", rules);
+    this.#memo = this.#subscribe.allow.isIndexed || this.#subscribe.deny.isIndexed ? new Map() : undefined;
+  }
+
+  /** The same text for policies that allow the same by the same rules, so that their holders can share work. */
+  get key(): string {
+    return (this.#key ??= canonicalKey(this.#rules));
+  }
+
+  /**
+   * Whether a message may be published. Several entries match: it is enough that one of them allows QoS and retain
+   * (semantics.md §1.5).
+   */
+  checkPublish(topic: string, levels: readonly string[], qos: Qos, retain: boolean): PublishVerdict {
+    if (isUnpublishable(topic, levels) || this.#publish.deny.matches(levels)) return "denied";
+    let verdict: PublishVerdict = "denied";
+    for (const rule of this.#publish.allow.matching(levels)) {
+      if (rule.maxQos >= qos) {
+        if (rule.retain || !retain) return "allowed";
+        verdict = "retain";
+      } else if (verdict === "denied") {
+        verdict = "qos";
+      }
+    }
+    return verdict;
+  }
+
+  /** Whether messages on this topic may be delivered. A `$…` topic is readable only by an entry that names it. */
+  canRead(topic: string, levels: readonly string[]): boolean {
+    return this.#readQosOrNone(topic, levels) >= 0;
+  }
+
+  /** The highest QoS at which messages on this topic may be delivered, or undefined if they may not be. */
+  readQos(topic: string, levels: readonly string[]): Qos | undefined {
+    const qos = this.#readQosOrNone(topic, levels);
+    return qos < 0 ? undefined : (qos as Qos);
+  }
+
+  /** Whether logged messages on this topic may be replayed, besides being readable. */
+  canReplay(topic: string, levels: readonly string[]): boolean {
+    return !this.#replay.deny.matches(levels) && this.#replay.allow.matches(levels) && this.canRead(topic, levels);
+  }
+
+  /**
+   * What a subscription to `filter` grants: its intersection with each entry that allows to subscribe.
+   *
+   * @param limit how many filters may enter the tree, where the session has less room than {@link MAX_EFFECTIVE_FILTERS}
+   */
+  effectiveFilters(filter: string, qos: Qos, limit: number = MAX_EFFECTIVE_FILTERS): EffectiveFilters {
+    const { allow, deny } = this.#subscribe;
+    return computeEffectiveFilters({ filter, qos }, allow.rules, deny.rules, Math.min(limit, MAX_EFFECTIVE_FILTERS));
+  }
+
+  /**
+   * Whether a subscription to `$share/{group}/{filter}` joins the group of the whole tenant: all that the member may
+   * read of the filter lies within entries that open the group. Otherwise the group is its identity's own
+   * (semantics.md §1.3).
+   */
+  allowsShare(group: string, filter: string): boolean {
+    const { rules } = this.#subscribe.allow;
+    const opening = rules.filter((rule) => rule.share.includes(group));
+    if (opening.length === 0) return false;
+    const requested = splitLevels(filter);
+    const readable = rules.map((rule) => intersectLevels(requested, rule.levels)).filter((part) => part !== undefined);
+    return readable.length > 0 && readable.every((part) => opening.some((rule) => levelsContain(rule.levels, part)));
+  }
+
+  #readQosOrNone(topic: string, levels: readonly string[]): Qos | -1 {
+    const memo = this.#memo;
+    if (!memo) return highestReadQos(this.#subscribe, levels);
+    const known = memo.get(topic);
+    if (known !== undefined) return known;
+    const qos = highestReadQos(this.#subscribe, levels);
+    if (memo.size >= MEMO_TOPICS) forgetOldest(memo);
+    memo.set(topic, qos);
+    return qos;
+  }
+}
+
+/** Not a rule, because no topic filter matches all `$…` topics. */
+class EverythingPolicy extends Policy {
+  constructor() {
+    super([]);
+  }
+
+  override get key(): string {
+    return "everything";
+  }
+
+  override checkPublish(topic: string, levels: readonly string[]): PublishVerdict {
+    return isUnpublishable(topic, levels) ? "denied" : "allowed";
+  }
+
+  override canRead(): boolean {
+    return true;
+  }
+
+  override readQos(): Qos {
+    return 2;
+  }
+
+  override canReplay(): boolean {
+    return true;
+  }
+
+  override effectiveFilters(filter: string, qos: Qos): EffectiveFilters {
+    return { filters: [{ filter, qos }], narrowed: false, checked: false };
+  }
+}
+
+const everything: Policy = new EverythingPolicy();
+
+/**
+ * Fills in the placeholders of the entries and makes the policy that they declare.
+ *
+ * At most {@link MAX_POLICY_ENTRIES} rules come of it (semantics.md §1.7). Claims that would make more fail closed: a
+ * deny entry then stands for `+` in its levels with placeholders, an allow entry for nothing.
+ */
+export function compilePolicy(entries: readonly PolicyEntry[], values: TemplateValues): Policy {
+  const denies = entries.filter((entry) => entry.effect === "deny");
+  const allows = entries.filter((entry) => entry.effect !== "deny");
+  if (denies.length > MAX_POLICY_ENTRIES) return Policy.nothing;
+  const rules: ActionRule[] = [];
+  // Each deny entry not yet looked at keeps room for the one rule that it widens to.
+  let room = MAX_POLICY_ENTRIES - denies.length;
+  for (const entry of denies) {
+    const template = parseTemplate(entry.topic);
+    const filters = fillTemplate(template, values, "deny", room + 1) ?? [widenTemplate(template)];
+    for (const levels of filters) rules.push(ruleOf(entry, "deny", levels));
+    room += 1 - filters.length;
+  }
+  for (const entry of allows) {
+    const filters = fillTemplate(parseTemplate(entry.topic), values, "allow", room) ?? [];
+    for (const levels of filters) rules.push(ruleOf(entry, "allow", levels));
+    room -= filters.length;
+  }
+  return new Policy(rules);
+}
+
+function ruleOf(entry: PolicyEntry, effect: "allow" | "deny", levels: readonly string[]): ActionRule {
+  const { actions, maxQos = 2, retain = true, share = [] } = entry;
+  return { effect, actions, filter: levels.join("/"), levels, maxQos, retain, share };
+}
+
+function rulesFor(action: PolicyAction, rules: readonly ActionRule[]): ActionRules {
+  const concerned = rules.filter((rule) => rule.actions.includes(action));
+  return {
+    allow: ruleSetOf(concerned.filter((rule) => rule.effect === "allow")),
+    deny: ruleSetOf(concerned.filter((rule) => rule.effect === "deny")),
+  };
+}
+
+function ruleSetOf(rules: readonly Rule[]): RuleSet {
+  return rules.length === 0 ? noRules : new RuleSet(rules);
+}
+
+function highestReadQos(rules: ActionRules, levels: readonly string[]): Qos | -1 {
+  return rules.deny.matches(levels) ? -1 : rules.allow.maxQos(levels);
+}
+
+function isUnpublishable(topic: string, levels: readonly string[]): boolean {
+  return topic.charCodeAt(0) === 0x24 && UNPUBLISHABLE.includes(levels[0] as string);
+}
+
+function forgetOldest(memo: Map<string, unknown>): void {
+  for (const topic of memo.keys()) {
+    memo.delete(topic);
+    return;
+  }
+}
+
+function canonicalKey(rules: readonly ActionRule[]): string {
+  const lines = rules.map((rule) =>
+    JSON.stringify([rule.effect, rule.actions.toSorted(), rule.filter, rule.maxQos, rule.retain, rule.share.toSorted()]),
+  );
+  return `[${[...new Set(lines)].sort().join(",")}]`;
+}

@@ -1,0 +1,34 @@
+import type { Policy } from "./policy.ts";
+
+/** Who someone is. `alice` of one realm is not `alice` of another; the realm of access tokens is `token`. */
+export interface Identity {
+  readonly realm: string;
+  readonly subject: string;
+}
+
+/** Why a principal may do nothing any more; semantics.md §1.9 says what becomes of its sessions. */
+export type PrincipalEnd = "expired" | "deleted" | "disabled" | "revoked";
+
+/**
+ * What one use of a credential may do, and until when. Everything that acts for the connection holds this same object,
+ * so that a live change of the credential counts from the instant in which it is written here.
+ */
+export interface Principal {
+  readonly tenant: string;
+  readonly identity: Identity;
+  /** Absent for a JWT and for anonymous access. */
+  readonly tokenId?: string;
+  readonly clientId: string;
+  policy: Policy;
+  /** Rises with every change of `policy`. */
+  policyVersion: number;
+  /** On the clock of the ports; `Infinity` is never. */
+  endsAtMs: number;
+  /** Set once, by whoever ends it. */
+  ended?: PrincipalEnd;
+}
+
+/** One string for an identity in its tenant; no two of them share one, whatever characters the parts contain. */
+export function identityKey(tenant: string, identity: Identity): string {
+  return `${tenant.length}:${tenant}${identity.realm.length}:${identity.realm}${identity.subject}`;
+}
