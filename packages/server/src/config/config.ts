@@ -1,0 +1,77 @@
+import type { PolicyEntry } from "../core/access/policy-entry.ts";
+
+/** What the broker is told at its start: file, environment and flags, merged and checked (`loadConfig`). */
+export interface Config {
+  readonly mqtt: MqttConfig;
+  readonly http: HttpConfig;
+  /** The data directory; one process at a time. */
+  readonly data: string;
+  readonly engine: EngineKind;
+  readonly anonymous: AnonymousConfig;
+  readonly limits: LimitsConfig;
+  readonly log: { readonly level: LogLevel };
+}
+
+/** Only what exists: `embedded` and `nats` are refused by name until they do. */
+export type EngineKind = "memory";
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
+
+export interface MqttConfig {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** Present when a certificate is given: MQTT over TLS on a port of its own, besides plain TCP. */
+  readonly tls?: { readonly port: number; readonly cert: string; readonly key: string; readonly clientCa?: string };
+  readonly maxPacketBytes: number;
+  readonly receiveMaximum: number;
+  readonly topicAliasMaximum: number;
+  readonly maxKeepAliveS: number;
+  /** Addresses and networks whose connections must begin with a PROXY header, v1 or v2. */
+  readonly proxyProtocol: readonly string[];
+}
+
+export interface HttpConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Present when a certificate is given: the HTTP port then speaks HTTPS and WSS only. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Addresses and networks whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Origins whose pages may call REST. */
+  readonly cors: readonly string[];
+}
+
+export interface AnonymousConfig {
+  /** Whose MQTT connections are let in without a valid credential. REST never is. */
+  readonly allow: "nobody" | "loopback" | "everywhere";
+  /** What they may do. */
+  readonly acl: readonly PolicyEntry[];
+}
+
+export interface LimitsConfig {
+  readonly maxConnections: number;
+  readonly maxTopicBytes: number;
+  readonly maxTopicLevels: number;
+  readonly maxSubscriptions: number;
+  readonly maxSessionExpiryS: number;
+  readonly queuedMessages: number;
+  readonly queuedBytes: number;
+  readonly directQueuedMessages: number;
+  readonly directQueuedBytes: number;
+  /** What waits to be written to one connection, before QoS 0 to it is dropped. */
+  readonly maxBufferBytes: number;
+  /** From the accepted connection to a complete CONNECT. */
+  readonly connectTimeoutS: number;
+}
+
+/** The configuration cannot be used. Each problem names the key, the value and the remedy; the message is all of them. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}

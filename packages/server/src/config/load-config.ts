@@ -1,0 +1,118 @@
+import { existsSync, readFileSync } from "node:fs";
+import { parseDocument } from "yaml";
+import { parsePolicyEntries, type PolicyEntry } from "../core/access/policy-entry.ts";
+import { ConfigError, type Config } from "./config.ts";
+import { readDocument, readEnvironment, readFlags, type GivenValue, type SourceReading } from "./config-source.ts";
+import { meaningProblems, messageOf, typeProblems } from "./setting-problems.ts";
+import { SettingValues } from "./setting-values.ts";
+
+export interface ConfigFlag {
+  /** The key that the flag sets. */
+  readonly path: string;
+  /** As it is typed, for messages. */
+  readonly flag: string;
+  readonly value: unknown;
+}
+
+export interface ConfigSources {
+  /** A YAML file that must exist; without it `weir.yaml` in the working directory, if there is one. */
+  readonly file?: string | undefined;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly flags?: readonly ConfigFlag[];
+}
+
+const DEFAULT_FILE = "weir.yaml";
+const EVERYTHING: readonly PolicyEntry[] = [{ actions: ["publish", "subscribe", "replay"], topic: "#" }];
+/**
+ * The configuration from file, environment and flags, in rising order.
+ *
+ * @throws {ConfigError} with everything that is wrong at once, each with the key, the value and the remedy
+ * @example loadConfig({ flags: [{ path: "mqtt.port", flag: "--mqtt-port", value: "1884" }] }).mqtt.port // 1884
+ */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  const readings = [readFile(sources.file), readEnvironment(sources.environment ?? {}), readFlags(sources.flags ?? [])];
+  const given = new Map<string, GivenValue>();
+  for (const value of readings.flatMap((reading) => reading.given)) given.set(value.setting.path, value);
+  const problems = readings.flatMap((reading) => reading.problems);
+  for (const value of given.values()) problems.push(...typeProblems(value));
+  const values = new SettingValues(given);
+  if (problems.length === 0) problems.push(...meaningProblems(values));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return toConfig(values);
+}
+
+function readFile(file: string | undefined): SourceReading {
+  const path = file ?? DEFAULT_FILE;
+  if (file === undefined && !existsSync(path)) return { given: [], problems: [] };
+  let content: string;
+  try {
+    content = readFileSync(path, "utf8");
+  } catch (cause) {
+    return { given: [], problems: [`The configuration file ${path} cannot be read (${messageOf(cause)}). Check the path and its rights.`] };
+  }
+  const document = parseDocument(content);
+  const [error] = document.errors;
+  if (error) return { given: [], problems: [`${path} is not valid YAML: ${error.message.trim()}`] };
+  return readDocument(document.toJS(), path);
+}
+
+function toConfig(values: SettingValues): Config {
+  const acl = values.get<unknown>("anonymous.acl");
+  return {
+    mqtt: {
+      host: values.get("mqtt.host"),
+      port: values.get("mqtt.port"),
+      ...mqttTls(values),
+      maxPacketBytes: values.get("mqtt.maxPacketBytes"),
+      receiveMaximum: values.get("mqtt.receiveMaximum"),
+      topicAliasMaximum: values.get("mqtt.topicAliasMaximum"),
+      maxKeepAliveS: values.get("mqtt.maxKeepAliveS"),
+      proxyProtocol: values.get("mqtt.proxyProtocol"),
+    },
+    http: {
+      host: values.get("http.host"),
+      port: values.get("http.port"),
+      ...httpTls(values),
+      trustedProxies: values.get("http.trustedProxies"),
+      cors: values.get("http.cors"),
+    },
+    data: values.get("data"),
+    engine: values.get("engine"),
+    anonymous: {
+      allow: values.get("anonymous.allow"),
+      acl: acl === undefined ? EVERYTHING : parsePolicyEntries(acl, "anonymous.acl"),
+    },
+    limits: limitsConfig(values),
+    log: { level: values.get("log.level") },
+  };
+}
+
+function mqttTls(values: SettingValues): Pick<Config["mqtt"], "tls"> {
+  const cert = values.get<string | undefined>("mqtt.tls.cert");
+  const key = values.get<string | undefined>("mqtt.tls.key");
+  const clientCa = values.get<string | undefined>("mqtt.tls.clientCa");
+  if (cert === undefined || key === undefined) return {};
+  return { tls: { port: values.get("mqtt.tls.port"), cert, key, ...(clientCa !== undefined && { clientCa }) } };
+}
+
+function httpTls(values: SettingValues): Pick<Config["http"], "tls"> {
+  const cert = values.get<string | undefined>("http.tls.cert");
+  const key = values.get<string | undefined>("http.tls.key");
+  return cert === undefined || key === undefined ? {} : { tls: { cert, key } };
+}
+
+function limitsConfig(values: SettingValues): Config["limits"] {
+  return {
+    maxConnections: values.get("limits.maxConnections"),
+    maxTopicBytes: values.get("limits.maxTopicBytes"),
+    maxTopicLevels: values.get("limits.maxTopicLevels"),
+    maxSubscriptions: values.get("limits.maxSubscriptions"),
+    maxSessionExpiryS: values.get("limits.maxSessionExpiryS"),
+    queuedMessages: values.get("limits.queuedMessages"),
+    queuedBytes: values.get("limits.queuedBytes"),
+    directQueuedMessages: values.get("limits.directQueuedMessages"),
+    directQueuedBytes: values.get("limits.directQueuedBytes"),
+    maxBufferBytes: values.get("limits.maxBufferBytes"),
+    connectTimeoutS: values.get("limits.connectTimeoutS"),
+  };
+}

@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import Value from "typebox/value";
+import { parsePolicyEntries, PolicyEntryError } from "../core/access/policy-entry.ts";
+import type { GivenValue } from "./config-source.ts";
+import type { SettingValues } from "./setting-values.ts";
+import { describeExpected } from "./settings.ts";
+
+const MISSING_ENGINES: Readonly<Record<string, string>> = {
+  embedded: "The embedded engine is not there yet: this version keeps its state in memory only.",
+  nats: "The engine on NATS JetStream is not there yet.",
+};
+
+/** What is wrong with the kind of one value: a sentence with the key, the value, where it was set and what it takes. */
+export function typeProblems({ setting, value, origin }: GivenValue): string[] {
+  if (Value.Check(setting.schema, value)) return [];
+  const link = typeof value === "string" && /^(tcp|udp):\/\//.test(value) && origin.startsWith("WEIR_");
+  const expected = `must be ${describeExpected(setting.schema)}${setting.fallback === undefined ? "" : `; the default is ${show(setting.fallback)}`}`;
+  const remedy = link ? " It looks like a Kubernetes service link: set `enableServiceLinks: false` in the pod." : "";
+  return [`${setting.path} is ${show(value)} (${origin}); it ${expected}.${remedy}`];
+}
+
+/** What is wrong with values that are right one by one. */
+export function meaningProblems(values: SettingValues): string[] {
+  return [
+    ...engineProblems(values),
+    ...tlsProblems(values, "mqtt.tls"),
+    ...tlsProblems(values, "http.tls"),
+    ...aclProblems(values),
+    ...historyProblems(values),
+    ...portProblems(values),
+  ];
+}
+
+function engineProblems(values: SettingValues): string[] {
+  const engine = values.get<string>("engine");
+  const missing = MISSING_ENGINES[engine];
+  return missing ? [`engine is "${engine}" (${values.origin("engine")}). ${missing} Set it to "memory", or leave it out.`] : [];
+}
+
+function tlsProblems(values: SettingValues, section: "mqtt.tls" | "http.tls"): string[] {
+  const cert = values.get<string | undefined>(`${section}.cert`);
+  const key = values.get<string | undefined>(`${section}.key`);
+  if ((cert === undefined) !== (key === undefined)) {
+    const [there, absent] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    return [`${section}.${there} is given without ${section}.${absent}. Give both (PEM files), or neither.`];
+  }
+  const files = section === "mqtt.tls" ? ["cert", "key", "clientCa"] : ["cert", "key"];
+  return files.flatMap((name) => fileProblems(values, `${section}.${name}`));
+}
+
+function fileProblems(values: SettingValues, path: string): string[] {
+  const file = values.get<string | undefined>(path);
+  if (file === undefined) return [];
+  try {
+    readFileSync(file);
+    return [];
+  } catch (cause) {
+    return [`${path} is "${file}" (${values.origin(path)}), which cannot be read (${messageOf(cause)}). Give the path of a PEM file that the broker may read.`];
+  }
+}
+
+function aclProblems(values: SettingValues): string[] {
+  const acl = values.get<unknown>("anonymous.acl");
+  if (acl === undefined) return [];
+  try {
+    parsePolicyEntries(acl, "anonymous.acl");
+    return [];
+  } catch (error) {
+    if (error instanceof PolicyEntryError) return [`${error.message} (${values.origin("anonymous.acl")})`];
+    throw error;
+  }
+}
+
+function historyProblems(values: SettingValues): string[] {
+  if (values.get<readonly unknown[]>("histories").length === 0) return [];
+  return [`histories is not empty (${values.origin("histories")}). Histories come with the embedded engine; leave the key out until then.`];
+}
+
+function portProblems(values: SettingValues): string[] {
+  const listening = ["mqtt", "http"].map((name) => ({ path: `${name}.port`, host: values.get<string>(`${name}.host`) }));
+  if (values.get("mqtt.tls.cert") !== undefined) listening.push({ path: "mqtt.tls.port", host: values.get<string>("mqtt.host") });
+  const taken = new Map<string, string>();
+  for (const { path, host } of listening) {
+    const port = values.get<number>(path);
+    const place = `${host}:${port}`;
+    const other = taken.get(place);
+    if (other !== undefined && port !== 0) return [`${path} is ${port} (${values.origin(path)}), which ${other} has too. Give each a port of its own.`];
+    taken.set(place, path);
+  }
+  return [];
+}
+
+/** The value as a message may show it: bounded, and nothing that could be a credential stands in this file. */
+function show(value: unknown): string {
+  if (value === null) return "empty";
+  const shown = typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
+  return shown.length > 80 ? `${shown.slice(0, 80)}…` : shown;
+}
+
+/** The code of a file error (`ENOENT`), or the message. */
+export function messageOf(cause: unknown): string {
+  return cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : String(cause);
+}

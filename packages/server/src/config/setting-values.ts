@@ -1,0 +1,26 @@
+import type { GivenValue } from "./config-source.ts";
+import { settings, type Setting } from "./settings.ts";
+
+/** The values of all keys, given or default, by path. */
+export class SettingValues {
+  readonly #given: ReadonlyMap<string, GivenValue>;
+
+  constructor(given: ReadonlyMap<string, GivenValue>) {
+    this.#given = given;
+  }
+
+  get<T>(path: string): T {
+    return (this.#given.has(path) ? this.#given.get(path)?.value : settingAt(path).fallback) as T;
+  }
+
+  /** Where the value was set, for messages. */
+  origin(path: string): string {
+    return this.#given.get(path)?.origin ?? "the default";
+  }
+}
+
+function settingAt(path: string): Setting {
+  const setting = settings.find((known) => known.path === path);
+  if (!setting) throw new Error(`${path} is no setting`);
+  return setting;
+}
