@@ -1,5 +1,5 @@
 import type { Qos } from "@weir/protocol";
-import { intersectLevels, levelsContain, levelsOverlap } from "../topics/filter-intersection.ts";
+import { intersectLevels, levelsContain, levelsOverlap, longestForm } from "../topics/filter-intersection.ts";
 import { splitLevels } from "../topics/levels.ts";
 import type { Rule } from "./rule-set.ts";
 
@@ -96,9 +96,10 @@ function literalLevels(levels: readonly string[]): number {
   return count;
 }
 
-/** `#` and `+/#` both match topics of one level and more. */
+/** How many levels a topic that the filter matches has at least. */
 function leastTopicLevels(levels: readonly string[]): number {
-  return isOpen(levels) ? Math.max(levels.length - 1, 1) : levels.length;
+  const form = longestForm(levels);
+  return isOpen(form) ? form.length - 1 : form.length;
 }
 
 function isOpen(levels: readonly string[]): boolean {

@@ -48,7 +48,13 @@ export function levelsOverlap(a: readonly string[], b: readonly string[]): boole
   for (let depth = 0; depth < shared; depth++) {
     if (a[depth] !== b[depth] && a[depth] !== "+" && b[depth] !== "+") return false;
   }
-  return true;
+  return !haveOnlyEmptyTopic(a, b);
+}
+
+/** `+` and `/#` have only the topic of one empty level in common, and no topic is empty [MQTT-4.7.3-1]. */
+function haveOnlyEmptyTopic(a: readonly string[], b: readonly string[]): boolean {
+  if (a.length + b.length !== 3) return false;
+  return (a[0] === "" && a[1] === "#" && b[0] === "+") || (b[0] === "" && b[1] === "#" && a[0] === "+");
 }
 
 /**
@@ -66,17 +72,28 @@ export function filterContains(outer: string, inner: string): boolean {
 
 /** {@link filterContains} on filters that are split already. */
 export function levelsContain(outer: readonly string[], inner: readonly string[]): boolean {
-  if (outer.length === 1 && outer[0] === "#") return !isReservedLevel(inner[0]);
-  if (inner.length === 1 && inner[0] === "#") return outer.length === 2 && outer[0] === "+" && outer[1] === "#";
-  if (isWildcard(outer[0]) && isReservedLevel(inner[0])) return false;
+  const least = longestForm(inner);
+  if (isWildcard(outer[0]) && isReservedLevel(least[0])) return false;
   const fixedOuter = fixedLevels(outer);
-  const fixedInner = fixedLevels(inner);
+  const fixedInner = fixedLevels(least);
   if (fixedInner < fixedOuter) return false;
-  if (!isOpen(outer) && (isOpen(inner) || fixedInner > fixedOuter)) return false;
+  if (!isOpen(outer) && (isOpen(least) || fixedInner > fixedOuter)) return false;
   for (let depth = 0; depth < fixedOuter; depth++) {
-    if (outer[depth] !== "+" && outer[depth] !== inner[depth]) return false;
+    if (outer[depth] !== "+" && outer[depth] !== least[depth]) return false;
   }
   return true;
+}
+
+const ANY_TOPIC: readonly string[] = ["+", "#"];
+const ANY_BELOW_EMPTY: readonly string[] = ["", "+", "#"];
+
+/**
+ * The filter that matches the same topics and has the most levels before its `#`: every topic has a level, so `#` is
+ * `+/#`, and none is empty, so `/#` is `/+/#` [MQTT-4.7.3-1].
+ */
+export function longestForm(filter: readonly string[]): readonly string[] {
+  if (filter[0] === "#") return ANY_TOPIC;
+  return filter[0] === "" && filter[1] === "#" ? ANY_BELOW_EMPTY : filter;
 }
 
 /** Whether the filter ends in `#`. */
