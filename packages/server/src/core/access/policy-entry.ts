@@ -52,14 +52,20 @@ const PLACEHOLDER_NAME = /^(?:subject|clientId|tokenId|claims\.[^{}]+)$/;
 export function parsePolicyEntries(value: unknown, path = "acl"): PolicyEntry[] {
   if (!Array.isArray(value)) throw new PolicyEntryError(path, "must be a list of policy entries");
   if (value.length > MAX_POLICY_ENTRIES) {
-    throw new PolicyEntryError(path, `has ${value.length} entries; at most ${MAX_POLICY_ENTRIES} are possible, so use wildcards`);
+    throw new PolicyEntryError(
+      path,
+      `has ${value.length} entries; at most ${MAX_POLICY_ENTRIES} are possible, so use wildcards`,
+    );
   }
   return value.map((entry: unknown, i) => parseEntry(entry, `${path}[${i}]`));
 }
 
 function parseEntry(value: unknown, path: string): PolicyEntry {
   if (!isRecord(value)) {
-    throw new PolicyEntryError(path, 'must be an object such as {"actions": ["subscribe"], "topic": "data/#"}');
+    throw new PolicyEntryError(
+      path,
+      'must be an object such as {"actions": ["subscribe"], "topic": "data/#"}',
+    );
   }
   const unknownKey = Object.keys(value).find((key) => !KEYS.includes(key));
   if (unknownKey !== undefined) {
@@ -83,7 +89,10 @@ function parseEffect(value: unknown, path: string): "allow" | "deny" | undefined
 function refuseBounds(entry: Readonly<Record<string, unknown>>, path: string): void {
   const bound = ALLOW_ONLY.find((key) => entry[key] !== undefined);
   if (bound !== undefined) {
-    throw new PolicyEntryError(`${path}.${bound}`, "bounds an allow entry; a deny entry denies altogether, so leave it out");
+    throw new PolicyEntryError(
+      `${path}.${bound}`,
+      "bounds an allow entry; a deny entry denies altogether, so leave it out",
+    );
   }
 }
 
@@ -99,7 +108,10 @@ function parseActions(value: unknown, path: string): readonly PolicyAction[] {
   return [...new Set(value as PolicyAction[])];
 }
 
-function parseBounds(entry: Readonly<Record<string, unknown>>, path: string): Pick<PolicyEntry, "maxQos" | "retain" | "share"> {
+function parseBounds(
+  entry: Readonly<Record<string, unknown>>,
+  path: string,
+): Pick<PolicyEntry, "maxQos" | "retain" | "share"> {
   const { maxQos, retain, share } = entry;
   if (maxQos !== undefined && maxQos !== 0 && maxQos !== 1 && maxQos !== 2) {
     throw new PolicyEntryError(`${path}.maxQos`, `is ${show(maxQos)}; must be 0, 1 or 2`);
@@ -115,13 +127,22 @@ function parseBounds(entry: Readonly<Record<string, unknown>>, path: string): Pi
 }
 
 function parseShare(value: unknown, path: string): readonly string[] {
-  if (!Array.isArray(value)) throw new PolicyEntryError(path, 'must be a list of share group names such as ["workers"]');
+  if (!Array.isArray(value))
+    throw new PolicyEntryError(path, 'must be a list of share group names such as ["workers"]');
   if (value.length > MAX_SHARE_GROUPS) {
-    throw new PolicyEntryError(path, `names ${value.length} groups; at most ${MAX_SHARE_GROUPS} are possible`);
+    throw new PolicyEntryError(
+      path,
+      `names ${value.length} groups; at most ${MAX_SHARE_GROUPS} are possible`,
+    );
   }
   return value.map((group: unknown, i) => {
     // A share name has at least one character and none of / + # [MQTT-4.8.2-1, -2].
-    if (typeof group === "string" && /^[^/+#\0]+$/.test(group) && group.isWellFormed() && utf8Length(group) <= MAX_SHARE_GROUP_BYTES) {
+    if (
+      typeof group === "string" &&
+      /^[^/+#\0]+$/.test(group) &&
+      group.isWellFormed() &&
+      utf8Length(group) <= MAX_SHARE_GROUP_BYTES
+    ) {
       return group;
     }
     throw new PolicyEntryError(
@@ -141,9 +162,12 @@ function parseTopic(value: unknown, path: string): string {
 }
 
 function textProblem(topic: string): string | undefined {
-  if (topic.includes("\0") || !topic.isWellFormed()) return "holds a character that no topic may hold; leave it out";
+  if (topic.includes("\0") || !topic.isWellFormed())
+    return "holds a character that no topic may hold; leave it out";
   const bytes = utf8Length(topic);
-  return bytes > MAX_POLICY_FILTER_BYTES ? `has ${bytes} bytes; at most ${MAX_POLICY_FILTER_BYTES} are possible` : undefined;
+  return bytes > MAX_POLICY_FILTER_BYTES
+    ? `has ${bytes} bytes; at most ${MAX_POLICY_FILTER_BYTES} are possible`
+    : undefined;
 }
 
 function placeholderProblem(topic: string): string | undefined {
@@ -154,19 +178,31 @@ function placeholderProblem(topic: string): string | undefined {
   }
   const first = template.levels[0] ?? [];
   const begin = first[0];
-  if (begin && "literal" in begin && begin.literal.startsWith("$") && first.some((part) => "placeholder" in part)) {
+  if (
+    begin &&
+    "literal" in begin &&
+    begin.literal.startsWith("$") &&
+    first.some((part) => "placeholder" in part)
+  ) {
     return 'has a placeholder in a first level that begins with "$"; name such topics literally';
   }
-  const isOpen = template.levels.some((level) => level.some((part) => "literal" in part && part.literal.includes("${")));
+  const isOpen = template.levels.some((level) =>
+    level.some((part) => "literal" in part && part.literal.includes("${")),
+  );
   return isOpen ? 'has a "${" without its "}"; close the placeholder' : undefined;
 }
 
 function filterProblem(topic: string): string | undefined {
-  const levels = parseTemplate(topic).levels.map((level) => level.map((part) => ("literal" in part ? part.literal : "x")).join(""));
-  if (levels.length > MAX_POLICY_FILTER_LEVELS) return `has ${levels.length} levels; at most ${MAX_POLICY_FILTER_LEVELS} are possible`;
-  if (levels[0] === "$share") return 'begins with "$share"; name the filter behind the group, and open the group with "share"';
+  const levels = parseTemplate(topic).levels.map((level) =>
+    level.map((part) => ("literal" in part ? part.literal : "x")).join(""),
+  );
+  if (levels.length > MAX_POLICY_FILTER_LEVELS)
+    return `has ${levels.length} levels; at most ${MAX_POLICY_FILTER_LEVELS} are possible`;
+  if (levels[0] === "$share")
+    return 'begins with "$share"; name the filter behind the group, and open the group with "share"';
   for (const [i, level] of levels.entries()) {
-    if (level.includes("#") && (level !== "#" || i < levels.length - 1)) return 'has a "#" that is not the whole last level [MQTT-4.7.1-1]';
+    if (level.includes("#") && (level !== "#" || i < levels.length - 1))
+      return 'has a "#" that is not the whole last level [MQTT-4.7.1-1]';
     if (level.includes("+") && level !== "+") return 'has a "+" that is not a whole level [MQTT-4.7.1-2]';
   }
   return undefined;

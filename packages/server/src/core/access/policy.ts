@@ -1,7 +1,11 @@
 import type { Qos } from "@weir/protocol";
 import { intersectLevels, levelsContain } from "../topics/filter-intersection.ts";
 import { splitLevels } from "../topics/levels.ts";
-import { computeEffectiveFilters, type EffectiveFilters, MAX_EFFECTIVE_FILTERS } from "./effective-filters.ts";
+import {
+  computeEffectiveFilters,
+  type EffectiveFilters,
+  MAX_EFFECTIVE_FILTERS,
+} from "./effective-filters.ts";
 import { MAX_POLICY_ENTRIES, type PolicyAction, type PolicyEntry } from "./policy-entry.ts";
 import { type Rule, RuleSet } from "./rule-set.ts";
 import { fillTemplate, parseTemplate, type TemplateValues, widenTemplate } from "./template.ts";
@@ -91,7 +95,9 @@ export class Policy {
 
   /** Whether logged messages on this topic may be replayed, besides being readable. */
   canReplay(topic: string, levels: readonly string[]): boolean {
-    return !this.#replay.deny.matches(levels) && this.#replay.allow.matches(levels) && this.canRead(topic, levels);
+    return (
+      !this.#replay.deny.matches(levels) && this.#replay.allow.matches(levels) && this.canRead(topic, levels)
+    );
   }
 
   /**
@@ -101,7 +107,12 @@ export class Policy {
    */
   effectiveFilters(filter: string, qos: Qos, limit: number = MAX_EFFECTIVE_FILTERS): EffectiveFilters {
     const { allow, deny } = this.#subscribe;
-    return computeEffectiveFilters({ filter, qos }, allow.rules, deny.rules, Math.min(limit, MAX_EFFECTIVE_FILTERS));
+    return computeEffectiveFilters(
+      { filter, qos },
+      allow.rules,
+      deny.rules,
+      Math.min(limit, MAX_EFFECTIVE_FILTERS),
+    );
   }
 
   /**
@@ -114,8 +125,13 @@ export class Policy {
     const opening = rules.filter((rule) => rule.share.includes(group));
     if (opening.length === 0) return false;
     const requested = splitLevels(filter);
-    const readable = rules.map((rule) => intersectLevels(requested, rule.levels)).filter((part) => part !== undefined);
-    return readable.length > 0 && readable.every((part) => opening.some((rule) => levelsContain(rule.levels, part)));
+    const readable = rules
+      .map((rule) => intersectLevels(requested, rule.levels))
+      .filter((part) => part !== undefined);
+    return (
+      readable.length > 0 &&
+      readable.every((part) => opening.some((rule) => levelsContain(rule.levels, part)))
+    );
   }
 
   #readQosOrNone(topic: string, levels: readonly string[]): Qos | -1 {
@@ -224,7 +240,14 @@ function forgetOldest(memo: Map<string, unknown>): void {
 
 function canonicalKey(rules: readonly ActionRule[]): string {
   const lines = rules.map((rule) =>
-    JSON.stringify([rule.effect, rule.actions.toSorted(), rule.filter, rule.maxQos, rule.retain, rule.share.toSorted()]),
+    JSON.stringify([
+      rule.effect,
+      rule.actions.toSorted(),
+      rule.filter,
+      rule.maxQos,
+      rule.retain,
+      rule.share.toSorted(),
+    ]),
   );
   return `[${[...new Set(lines)].sort().join(",")}]`;
 }

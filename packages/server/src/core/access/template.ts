@@ -63,7 +63,9 @@ export function fillTemplate(
     if (bindings.length * choices.length > limit) return undefined;
     bindings = bindings.flatMap((bound) => choices.map((choice) => new Map(bound).set(placeholder, choice)));
   }
-  return bindings.length > limit ? undefined : bindings.map((bound) => template.levels.map((level) => fillLevel(level, bound)));
+  return bindings.length > limit
+    ? undefined
+    : bindings.map((bound) => template.levels.map((level) => fillLevel(level, bound)));
 }
 
 /** The filter with `+` in every level that has a placeholder: what a deny entry stands for when nothing is known. */
@@ -93,7 +95,9 @@ function usableChoices(
   const found = lookUp(placeholder, values);
   const first = template.levels[0]?.[0];
   const isFirst = first !== undefined && "placeholder" in first && first.placeholder === placeholder;
-  const texts = (Array.isArray(found) ? (found as readonly unknown[]) : [found]).map((value) => usableText(value, isFirst));
+  const texts = (Array.isArray(found) ? (found as readonly unknown[]) : [found]).map((value) =>
+    usableText(value, isFirst),
+  );
   return [...new Set(effect === "deny" ? texts : texts.filter((text) => text !== undefined))];
 }
 
@@ -111,7 +115,9 @@ function lookUp(placeholder: string, values: TemplateValues): unknown {
   if (placeholder === "subject") return values.subject;
   if (placeholder === "clientId") return values.clientId;
   if (placeholder === "tokenId") return values.tokenId;
-  return placeholder.startsWith("claims.") ? lookUpClaim(values.claims, placeholder.slice("claims.".length)) : undefined;
+  return placeholder.startsWith("claims.")
+    ? lookUpClaim(values.claims, placeholder.slice("claims.".length))
+    : undefined;
 }
 
 /** A claim of exactly this name wins over the path, because issuers name claims `https://example.com/account`. */

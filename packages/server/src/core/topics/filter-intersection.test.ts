@@ -42,7 +42,9 @@ function topicSet(filter: string): Uint32Array {
 
 const sets = new Map(filters.map((filter) => [filter, topicSet(filter)]));
 
-function forEachPair(check: (a: string, b: string, setA: Uint32Array, setB: Uint32Array) => string | undefined): void {
+function forEachPair(
+  check: (a: string, b: string, setA: Uint32Array, setB: Uint32Array) => string | undefined,
+): void {
   let pairs = 0;
   for (const [a, setA] of sets) {
     for (const [b, setB] of sets) {
@@ -156,7 +158,9 @@ describe("deep random filters", () => {
     fc.assert(
       fc.property(filter, filter, topicLevels, (a, b, fill) => {
         const common = intersectFilters(a, b);
-        for (const topic of [instance(a, fill), instance(b, fill), instance(common ?? a, fill)].filter(isTopic)) {
+        for (const topic of [instance(a, fill), instance(b, fill), instance(common ?? a, fill)].filter(
+          isTopic,
+        )) {
           const both = naiveMatches(a, topic) && naiveMatches(b, topic);
           expect(common !== undefined && naiveMatches(common, topic)).toBe(both);
         }

@@ -77,7 +77,8 @@ describe("SubscriptionTree", () => {
           const topic = randomTopic(random);
           expect(matchOf(tree, topic), `seed ${seed}, topic ${topic.join("/")}`).toEqual(naive.match(topic));
         }
-        if (tree.size !== naive.pairs.size) expect.fail(`seed ${seed}: size ${tree.size}, not ${naive.pairs.size}`);
+        if (tree.size !== naive.pairs.size)
+          expect.fail(`seed ${seed}: size ${tree.size}, not ${naive.pairs.size}`);
       }
     }
   });

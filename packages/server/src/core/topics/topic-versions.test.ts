@@ -5,11 +5,17 @@ import { TopicVersions } from "./topic-versions.ts";
 
 function sequences(levels: readonly string[], depth: number): string[][] {
   if (depth === 0) return [[]];
-  return levels.flatMap((level) => [[level], ...sequences(levels, depth - 1).map((rest) => [level, ...rest])]);
+  return levels.flatMap((level) => [
+    [level],
+    ...sequences(levels, depth - 1).map((rest) => [level, ...rest]),
+  ]);
 }
 
 const topics = sequences(["", "a", "b", "$x"], 3);
-const filters = [["#"], ...sequences(["", "a", "b", "$x", "+"], 3).flatMap((levels) => [levels, [...levels, "#"]])];
+const filters = [
+  ["#"],
+  ...sequences(["", "a", "b", "$x", "+"], 3).flatMap((levels) => [levels, [...levels, "#"]]),
+];
 
 describe("TopicVersions", () => {
   it("every filter that matches a topic changes its sum, of all filters and topics of up to 3 levels", () => {
@@ -32,7 +38,8 @@ describe("TopicVersions", () => {
       versions.bump(filter.split("/"));
     }
     expect(versions.sum(slots)).toBe(before);
-    for (const filter of ["data/u1/+", "data/#", "data/+/s1", "+/u1/#", "#", "+/+/x", "+/#"]) versions.bump(filter.split("/"));
+    for (const filter of ["data/u1/+", "data/#", "data/+/s1", "+/u1/#", "#", "+/+/x", "+/#"])
+      versions.bump(filter.split("/"));
     expect(versions.sum(slots)).toBe(before + 7);
   });
 
@@ -62,11 +69,11 @@ describe("SubscriptionTree.versions", () => {
     const slots = tree.versions.slotsFor(["a", "b"]);
     const sums = [tree.versions.sum(slots)];
     const note = () => sums.push(tree.versions.sum(slots));
-    tree.add("a/#", 1), note();
-    tree.add("a/#", 1), note();
-    tree.add("a/#", 2), note();
-    tree.remove("a/#", 3), note();
-    tree.remove("a/#", 1), note();
+    (tree.add("a/#", 1), note());
+    (tree.add("a/#", 1), note());
+    (tree.add("a/#", 2), note());
+    (tree.remove("a/#", 3), note());
+    (tree.remove("a/#", 1), note());
     expect(sums).toEqual([0, 1, 1, 2, 2, 3]);
   });
 });

@@ -31,7 +31,12 @@ export class TopicVersions {
   slotsFor(topic: readonly string[]): VersionSlots {
     const first = topic[0] ?? NONE;
     const second = topic[1] ?? NONE;
-    return [this.#slot(first, second), this.#slot(first, WILD), this.#slot(WILD, second), this.#slot(WILD, WILD)];
+    return [
+      this.#slot(first, second),
+      this.#slot(first, WILD),
+      this.#slot(WILD, second),
+      this.#slot(WILD, WILD),
+    ];
   }
 
   /** Rises whenever a filter that may match the slots' topic comes or goes. */
@@ -49,7 +54,9 @@ export class TopicVersions {
   bump(filter: readonly string[]): void {
     const first = filter[0] ?? NONE;
     const slot =
-      first === "#" ? this.#slot(WILD, WILD) : this.#slot(first, filter[1] === "#" ? WILD : (filter[1] ?? NONE));
+      first === "#"
+        ? this.#slot(WILD, WILD)
+        : this.#slot(first, filter[1] === "#" ? WILD : (filter[1] ?? NONE));
     (this.#counters[slot] as number)++;
   }
 

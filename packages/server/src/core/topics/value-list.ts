@@ -14,7 +14,8 @@ export class ValueList<V> {
     if (this.#find(value) >= 0) return false;
     this.values.push(value);
     if (this.#indexOf) this.#indexOf.set(value, this.values.length - 1);
-    else if (this.values.length > INDEX_ABOVE) this.#indexOf = new Map(this.values.map((held, i) => [held, i]));
+    else if (this.values.length > INDEX_ABOVE)
+      this.#indexOf = new Map(this.values.map((held, i) => [held, i]));
     return true;
   }
 
