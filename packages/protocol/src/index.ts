@@ -1,3 +1,16 @@
 export * from "./packet.ts";
-export * from "./protocol-error.ts";
+export { ProtocolError, UnsupportedVersionError } from "./protocol-error.ts";
 export * from "./reason-code.ts";
+export { PacketDecoder } from "./decoder.ts";
+export type { PacketDecoderOptions } from "./decoder.ts";
+export { encodePacket } from "./encoder.ts";
+export { ackSize, writeAck } from "./packets/ack.ts";
+export { returnCodeOf } from "./packets/connack.ts";
+export { copyPublish, headerOfPublish, publishSize, writePublish } from "./packets/publish.ts";
+export { encodeText, pureTextCodec } from "./text-codec.ts";
+export type { TextCodec } from "./text-codec.ts";
+export { isAllowedText } from "./text-scan.ts";
+export { countLevels, isTopicName, splitLevels } from "./topic-name.ts";
+export type { TopicLimits } from "./topic-name.ts";
+export { isShared, isTopicFilter, parseShareFilter, topicMatches } from "./topic-filter.ts";
+export type { ShareFilter } from "./topic-filter.ts";

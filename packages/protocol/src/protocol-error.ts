@@ -1,4 +1,5 @@
-import type { ReasonCode } from "./reason-code.ts";
+import { ReasonCode } from "./reason-code.ts";
+import type { ProtocolVersion } from "./packet.ts";
 
 /**
  * The bytes cannot be accepted: the connection that sent them ends.
@@ -6,10 +7,44 @@ import type { ReasonCode } from "./reason-code.ts";
  */
 export class ProtocolError extends Error {
   readonly reasonCode: ReasonCode;
+  /**
+   * True where the peer should be cut off without a word: it has not shown that it speaks MQTT (a CONNECT whose
+   * header is broken), or its credentials are malformed and an answer would only help a probe.
+   */
+  readonly isSilent: boolean;
 
-  constructor(reasonCode: ReasonCode, message: string) {
+  constructor(reasonCode: ReasonCode, message: string, isSilent = false) {
     super(message);
     this.name = "ProtocolError";
     this.reasonCode = reasonCode;
+    this.isSilent = isSilent;
   }
+}
+
+/** A CONNECT of a protocol that this codec does not speak [MQTT-3.1.2-1], [MQTT-3.1.2-2]. */
+export class UnsupportedVersionError extends ProtocolError {
+  /** The protocol level that the CONNECT named. */
+  readonly level: number;
+  /**
+   * The dialect in which the refusing CONNACK is understood: 5 says 0x84, 3 and 4 say return code 1.
+   * Undefined: the protocol name is not one of MQTT, so close without an answer.
+   */
+  readonly answerVersion: ProtocolVersion | undefined;
+
+  constructor(level: number, answerVersion: ProtocolVersion | undefined, message: string) {
+    super(ReasonCode.unsupportedProtocolVersion, message, answerVersion === undefined);
+    this.name = "UnsupportedVersionError";
+    this.level = level;
+    this.answerVersion = answerVersion;
+  }
+}
+
+/** 0x81: the bytes do not parse as the packet that they claim to be. */
+export function malformed(message: string): ProtocolError {
+  return new ProtocolError(ReasonCode.malformedPacket, message);
+}
+
+/** 0x82: the bytes parse, and the standard forbids what they say. */
+export function violation(message: string): ProtocolError {
+  return new ProtocolError(ReasonCode.protocolError, message);
 }
