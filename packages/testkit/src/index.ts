@@ -1,1 +1,1 @@
-export {};
+export { type ComponentName, describeWith, findComponent } from "./real-component.ts";

@@ -1,0 +1,28 @@
+// `npm run check`: everything that a change has to pass. All steps run, so that one look shows everything that is wrong.
+import { runBootstrapped } from "./bootstrap.mjs";
+import { checkSteps } from "./check-steps.mjs";
+import { runTests } from "./run-tests.mjs";
+
+await runBootstrapped(async (nodePath) => {
+  const failed = [];
+  for (const step of checkSteps) if (!(await runStep(step, nodePath))) failed.push(step.title);
+  console.log("\n── tests");
+  const { ok, closingLine } = await runTests(nodePath, []);
+  if (!ok) failed.push("tests");
+  if (failed.length > 0) console.log(`\nFailed: ${failed.join(", ")}`);
+  console.log(closingLine);
+  return failed.length > 0 ? 1 : 0;
+});
+
+/**
+ * @param {import("./check-steps.mjs").Step} step
+ * @param {string} nodePath
+ */
+async function runStep(step, nodePath) {
+  const startedAtMs = Date.now();
+  const { ok, seen, unit, output } = await step.run(nodePath);
+  const elapsedS = ((Date.now() - startedAtMs) / 1000).toFixed(1);
+  console.log(`${ok ? "ok    " : "FAILED"} ${step.title}: ${seen} ${unit}, ${elapsedS} s`);
+  if (!ok) console.log(seen > 0 ? output : `It saw nothing, which proves nothing.\n${output}`);
+  return ok;
+}
