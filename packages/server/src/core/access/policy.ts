@@ -7,13 +7,11 @@ import {
   MAX_EFFECTIVE_FILTERS,
 } from "./effective-filters.ts";
 import { MAX_POLICY_ENTRIES, type PolicyAction, type PolicyEntry } from "./policy-entry.ts";
-import { type Rule, RuleSet } from "./rule-set.ts";
+import { type PublishVerdict, type Rule, RuleSet } from "./rule-set.ts";
 import { fillTemplate, parseTemplate, type TemplateValues, widenTemplate } from "./template.ts";
 
 export type { PolicyEntry } from "./policy-entry.ts";
-
-/** Why a publish is refused: no right to the topic, beyond `maxQos`, or retained where that is not allowed. */
-export type PublishVerdict = "allowed" | "denied" | "qos" | "retain";
+export type { PublishVerdict } from "./rule-set.ts";
 
 /** A rule with the actions that it is about. */
 export interface ActionRule extends Rule {
@@ -28,9 +26,12 @@ interface ActionRules {
 
 /** Topics that only the broker publishes to, or nobody does (semantics.md §1.2). */
 const UNPUBLISHABLE: readonly string[] = ["$SYS", "$share", "$audit", "$client"];
+/** What a policy of more rules said about a topic is remembered; for fewer the memo would be larger than its use. */
+const MEMO_ABOVE_RULES = 64;
 const MEMO_TOPICS = 1_024;
 /** Shared, because most policies have no deny rules, and there is a policy for each user. */
 const noRules: RuleSet = new RuleSet([]);
+const noGroups: readonly string[] = [];
 
 /**
  * What a principal may do, compiled: a deny beats every allow, and what nothing matches is not allowed. Immutable; a
@@ -52,11 +53,11 @@ export class Policy {
   #key: string | undefined;
 
   constructor(rules: readonly ActionRule[]) {
-    this.#rules = rules;
+    this.#rules = rules.slice(); // what grew by pushing has room for 17; there is a policy for each user
     this.#publish = rulesFor("publish", rules);
     this.#subscribe = rulesFor("subscribe", rules);
     this.#replay = rulesFor("replay", rules);
-    this.#memo = this.#subscribe.allow.isIndexed || this.#subscribe.deny.isIndexed ? new Map() : undefined;
+    this.#memo = rules.length > MEMO_ABOVE_RULES ? new Map() : undefined;
   }
 
   /** The same text for policies that allow the same by the same rules, so that their holders can share work. */
@@ -70,16 +71,7 @@ export class Policy {
    */
   checkPublish(topic: string, levels: readonly string[], qos: Qos, retain: boolean): PublishVerdict {
     if (isUnpublishable(topic, levels) || this.#publish.deny.matches(levels)) return "denied";
-    let verdict: PublishVerdict = "denied";
-    for (const rule of this.#publish.allow.matching(levels)) {
-      if (rule.maxQos >= qos) {
-        if (rule.retain || !retain) return "allowed";
-        verdict = "retain";
-      } else if (verdict === "denied") {
-        verdict = "qos";
-      }
-    }
-    return verdict;
+    return this.#publish.allow.publishVerdict(levels, qos, retain);
   }
 
   /** Whether messages on this topic may be delivered. A `$…` topic is readable only by an entry that names it. */
@@ -207,7 +199,7 @@ export function compilePolicy(entries: readonly PolicyEntry[], values: TemplateV
 }
 
 function ruleOf(entry: PolicyEntry, effect: "allow" | "deny", levels: readonly string[]): ActionRule {
-  const { actions, maxQos = 2, retain = true, share = [] } = entry;
+  const { actions, maxQos = 2, retain = true, share = noGroups } = entry;
   return { effect, actions, filter: levels.join("/"), levels, maxQos, retain, share };
 }
 

@@ -12,10 +12,13 @@ export interface Rule {
   readonly share: readonly string[];
 }
 
-/** Up to here a pass over the rules is faster than a walk through a tree: 12-60 ns against some 300 ns. */
-const LINEAR_UP_TO = 12;
+/** Why a publish is refused: no right to the topic, beyond `maxQos`, or retained where that is not allowed. */
+export type PublishVerdict = "allowed" | "denied" | "qos" | "retain";
 
-/** Rules of one action and one effect, made to find quickly those that match a topic. */
+/** Up to here a pass over the rules, 15 ns each, is faster than a walk through a tree. */
+const LINEAR_UP_TO = 6;
+
+/** Rules of one action and one effect, made to find quickly those that match a topic name, given as split levels. */
 export class RuleSet {
   readonly rules: readonly Rule[];
   readonly #tree: SubscriptionTree<Rule> | undefined;
@@ -23,15 +26,11 @@ export class RuleSet {
   readonly #found: Rule[] = [];
 
   constructor(rules: readonly Rule[]) {
-    this.rules = rules;
+    this.rules = rules.slice();
     this.#tree = rules.length > LINEAR_UP_TO ? treeOf(rules) : undefined;
   }
 
-  get isIndexed(): boolean {
-    return this.#tree !== undefined;
-  }
-
-  /** Whether some rule matches the topic name, given as split levels. */
+  /** Whether some rule matches. */
   matches(topic: readonly string[]): boolean {
     if (this.#tree) return this.#search(this.#tree, topic).length > 0;
     for (const rule of this.rules) if (levelsMatch(rule.levels, topic)) return true;
@@ -40,23 +39,28 @@ export class RuleSet {
 
   /** The highest `maxQos` among the rules that match, or -1 if none does. */
   maxQos(topic: readonly string[]): Qos | -1 {
+    const tree = this.#tree;
     let highest: Qos | -1 = -1;
-    if (this.#tree) {
-      for (const rule of this.#search(this.#tree, topic)) if (rule.maxQos > highest) highest = rule.maxQos;
-      return highest;
-    }
-    for (const rule of this.rules) {
-      if (rule.maxQos > highest && levelsMatch(rule.levels, topic)) highest = rule.maxQos;
+    for (const rule of tree ? this.#search(tree, topic) : this.rules) {
+      if (rule.maxQos > highest && (tree || levelsMatch(rule.levels, topic))) highest = rule.maxQos;
     }
     return highest;
   }
 
-  /** The rules that match; valid until the next call. */
-  matching(topic: readonly string[]): readonly Rule[] {
-    if (this.#tree) return this.#search(this.#tree, topic);
-    this.#found.length = 0;
-    for (const rule of this.rules) if (levelsMatch(rule.levels, topic)) this.#found.push(rule);
-    return this.#found;
+  /** "allowed" if one rule that matches allows both; else what the most generous of them lacks. */
+  publishVerdict(topic: readonly string[], qos: Qos, retain: boolean): PublishVerdict {
+    const tree = this.#tree;
+    let verdict: PublishVerdict = "denied";
+    for (const rule of tree ? this.#search(tree, topic) : this.rules) {
+      if (!tree && !levelsMatch(rule.levels, topic)) continue;
+      if (rule.maxQos < qos) {
+        if (verdict === "denied") verdict = "qos";
+      } else {
+        if (rule.retain || !retain) return "allowed";
+        verdict = "retain";
+      }
+    }
+    return verdict;
   }
 
   #search(tree: SubscriptionTree<Rule>, topic: readonly string[]): readonly Rule[] {
@@ -68,7 +72,7 @@ export class RuleSet {
 
 function treeOf(rules: readonly Rule[]): SubscriptionTree<Rule> {
   // Nobody caches by these versions: the rules never change.
-  const tree = new SubscriptionTree<Rule>(new TopicVersions(2));
+  const tree = new SubscriptionTree<Rule>(new TopicVersions(1));
   for (const rule of rules) tree.add(rule.filter, rule);
   return tree;
 }

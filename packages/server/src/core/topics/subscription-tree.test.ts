@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
@@ -59,7 +59,7 @@ function matchOf(tree: SubscriptionTree<number>, topic: readonly string[]): numb
 
 describe("SubscriptionTree", () => {
   it("finds what a pass over all filters finds, through 400,000 random changes and searches", () => {
-    const seed = Number(process.env["SEED"] ?? 20_260_301);
+    const seed = 20_260_301;
     const random = randomFrom(seed);
     for (let round = 0; round < 200; round++) {
       const tree = new SubscriptionTree<number>();
