@@ -1,6 +1,5 @@
-import type { Qos } from "@weir/protocol";
+import { type Qos, splitLevels } from "@weir/protocol";
 import { intersectLevels, levelsContain, levelsOverlap, longestForm } from "../topics/filter-intersection.ts";
-import { splitLevels } from "../topics/levels.ts";
 import type { Rule } from "./rule-set.ts";
 
 /** At most this many enter the subscription tree for one subscription (semantics.md §1.7). */

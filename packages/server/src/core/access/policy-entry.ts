@@ -1,5 +1,4 @@
-import type { Qos } from "@weir/protocol";
-import { utf8Length } from "../topics/utf8-length.ts";
+import { isAllowedText, pureTextCodec, type Qos } from "@weir/protocol";
 import { parseTemplate } from "./template.ts";
 
 export type PolicyAction = "publish" | "subscribe" | "replay";
@@ -139,9 +138,9 @@ function parseShare(value: unknown, path: string): readonly string[] {
     // A share name has at least one character and none of / + # [MQTT-4.8.2-1, -2].
     if (
       typeof group === "string" &&
-      /^[^/+#\0]+$/.test(group) &&
-      group.isWellFormed() &&
-      utf8Length(group) <= MAX_SHARE_GROUP_BYTES
+      /^[^/+#]+$/.test(group) &&
+      isAllowedText(group) &&
+      pureTextCodec.byteLength(group) <= MAX_SHARE_GROUP_BYTES
     ) {
       return group;
     }
@@ -162,9 +161,8 @@ function parseTopic(value: unknown, path: string): string {
 }
 
 function textProblem(topic: string): string | undefined {
-  if (topic.includes("\0") || !topic.isWellFormed())
-    return "holds a character that no topic may hold; leave it out";
-  const bytes = utf8Length(topic);
+  if (!isAllowedText(topic)) return "holds a character that no topic may hold; leave it out";
+  const bytes = pureTextCodec.byteLength(topic);
   return bytes > MAX_POLICY_FILTER_BYTES
     ? `has ${bytes} bytes; at most ${MAX_POLICY_FILTER_BYTES} are possible`
     : undefined;

@@ -1,6 +1,5 @@
-import type { Qos } from "@weir/protocol";
+import { type Qos, splitLevels } from "@weir/protocol";
 import { intersectLevels, levelsContain } from "../topics/filter-intersection.ts";
-import { splitLevels } from "../topics/levels.ts";
 import {
   computeEffectiveFilters,
   type EffectiveFilters,

@@ -1,4 +1,4 @@
-import { utf8Length } from "../topics/utf8-length.ts";
+import { isAllowedText, pureTextCodec } from "@weir/protocol";
 
 /** What the placeholders of a policy stand for, taken from the credential and the connection that uses it. */
 export interface TemplateValues {
@@ -24,9 +24,8 @@ type TemplatePart = { readonly literal: string } | { readonly placeholder: strin
 export const MAX_TEMPLATE_VALUE_BYTES = 256;
 
 const PLACEHOLDER = /\$\{([^{}]*)\}/g;
-// Wildcards and level separators would widen the filter; control characters cannot be seen by who reviews a policy.
-// oxlint-disable-next-line no-control-regex
-const FORBIDDEN_IN_VALUE = /[/+#\u0000-\u001f\u007f-\u009f]/;
+/** These would widen the filter or shift its levels. */
+const SYNTAX = /[/+#]/;
 
 /** Splits a topic filter into levels; a `/` inside a placeholder, as in `${claims.https://x/y}`, separates none. */
 export function parseTemplate(topic: string): FilterTemplate {
@@ -139,7 +138,8 @@ function hasOwn(value: unknown, name: string): value is Readonly<Record<string, 
 function usableText(value: unknown, isFirst: boolean): string | undefined {
   const text = typeof value === "number" && Number.isSafeInteger(value) ? String(value) : value;
   if (typeof text !== "string" || text === "") return undefined;
-  if (FORBIDDEN_IN_VALUE.test(text) || !text.isWellFormed()) return undefined;
   if (isFirst && text.startsWith("$")) return undefined;
-  return utf8Length(text) > MAX_TEMPLATE_VALUE_BYTES ? undefined : text;
+  if (text.length > MAX_TEMPLATE_VALUE_BYTES || pureTextCodec.byteLength(text) > MAX_TEMPLATE_VALUE_BYTES)
+    return undefined;
+  return SYNTAX.test(text) || !isAllowedText(text) ? undefined : text;
 }

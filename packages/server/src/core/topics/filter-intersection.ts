@@ -1,5 +1,5 @@
+import { splitLevels } from "@weir/protocol";
 import { isReservedLevel, isWildcard } from "./filter-matching.ts";
-import { splitLevels } from "./levels.ts";
 
 /**
  * The topics that two valid topic filters both match are again those of one filter, or none.

@@ -1,5 +1,5 @@
+import { splitLevels } from "@weir/protocol";
 import { isReservedLevel } from "./filter-matching.ts";
-import { splitLevels } from "./levels.ts";
 import { TopicVersions } from "./topic-versions.ts";
 import { ValueList } from "./value-list.ts";
 
