@@ -1,1 +1,2 @@
-export {};
+export type { CommandContext } from "./command-context.ts";
+export { runProgram } from "./program.ts";

@@ -1,0 +1,6 @@
+import { Command } from "commander";
+import type { BuiltCommand } from "../program.ts";
+import type { CommandContext } from "../command-context.ts";
+export function createSessionCommand(_context: CommandContext, argv: readonly string[]): BuiltCommand {
+  return { command: new Command("session"), argv };
+}
