@@ -93,9 +93,9 @@ function collect(file, args, options) {
 
 function npmFailure(verb, output) {
   const known = REMEDIES.find(({ pattern }) => pattern.test(output));
-  const tail = output.trim().split("\n").slice(-SHOWN_LINES).join("\n");
+  const shown = output.trim().split("\n").slice(0, SHOWN_LINES).join("\n");
   return new BootstrapError(
-    `npm ${verb} failed:\n${tail || "(npm said nothing)"}`,
+    `npm ${verb} failed:\n${shown || "(npm said nothing)"}`,
     known?.remedy ?? "Read npm's words above, then run the same command again.",
   );
 }
