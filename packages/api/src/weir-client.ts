@@ -1,0 +1,171 @@
+import type { MessagePublish } from "./message.ts";
+import type { Page, PageQuery } from "./page.ts";
+import type { Problem, ProblemCode } from "./problem.ts";
+import type {
+  Session,
+  SessionDeleteQuery,
+  SessionQuery,
+  SessionsDeleted,
+  SessionsDeleteQuery,
+} from "./session.ts";
+import type { CreatedToken, Token, TokenCreate, TokenDeleteQuery, TokenPatch } from "./token.ts";
+
+/** What is used of `fetch`: the types of neither browsers nor Node are needed to compile this. */
+export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
+
+export interface FetchInit {
+  readonly method: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+  readonly signal?: never;
+}
+
+export interface FetchResponse {
+  readonly status: number;
+  text(): Promise<string>;
+}
+
+export interface WeirClientOptions {
+  /** For example `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** The key of an access token. */
+  readonly token: string;
+  /** Default: the platform's. */
+  readonly fetch?: Fetch;
+  /** After so many milliseconds without an answer a call rejects. Default: 30,000. */
+  readonly timeoutMs?: number;
+}
+
+/** The broker refused a call, or what answered is no broker (`code` is then `unexpected`). */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly status: number;
+  readonly code: ProblemCode | "unexpected";
+  readonly detail: string | undefined;
+
+  constructor(status: number, problem: Partial<Problem>) {
+    super(problem.detail ?? problem.title ?? `HTTP status ${status}`);
+    this.status = status;
+    this.code = problem.code ?? "unexpected";
+    this.detail = problem.detail;
+  }
+}
+
+/** Typed calls to a broker's REST interface. Each rejects with {@link ProblemError}, or with what `fetch` rejects with. */
+export interface WeirClient {
+  readonly tokens: {
+    create(token: TokenCreate): Promise<CreatedToken>;
+    list(page?: PageQuery): Promise<Page<Token>>;
+    get(id: string): Promise<Token>;
+    self(): Promise<Token>;
+    update(id: string, patch: TokenPatch): Promise<Token>;
+    delete(id: string, query?: TokenDeleteQuery): Promise<void>;
+  };
+  readonly sessions: {
+    list(query?: SessionQuery): Promise<Page<Session>>;
+    get(id: string): Promise<Session>;
+    delete(id: string, query?: SessionDeleteQuery): Promise<void>;
+    deleteMany(query: SessionsDeleteQuery): Promise<SessionsDeleted>;
+  };
+  readonly messages: {
+    /** Resolves when the broker has made the promise that its engine makes. */
+    publish(message: MessagePublish): Promise<void>;
+  };
+}
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+type Call = <T>(method: string, path: string, request?: { query?: Query; body?: unknown }) => Promise<T>;
+
+/**
+ * @throws {TypeError} if the URL is not an http or https one, or the platform has no `fetch` and none is given
+ */
+export function createWeirClient(options: WeirClientOptions): WeirClient {
+  const call = createCall(options);
+  const tokenPath = (id: string): string => `/tokens/${encodeURIComponent(id)}`;
+  const sessionPath = (id: string): string => `/sessions/${encodeURIComponent(id)}`;
+  return {
+    tokens: {
+      create: (body) => call("POST", "/tokens", { body }),
+      list: (query = {}) => call("GET", "/tokens", { query }),
+      get: (id) => call("GET", tokenPath(id)),
+      self: () => call("GET", "/tokens/self"),
+      update: (id, body) => call("PATCH", tokenPath(id), { body }),
+      delete: (id, query = {}) => call("DELETE", tokenPath(id), { query }),
+    },
+    sessions: {
+      list: (query = {}) => call("GET", "/sessions", { query }),
+      get: (id) => call("GET", sessionPath(id)),
+      delete: (id, query = {}) => call("DELETE", sessionPath(id), { query }),
+      deleteMany: (query) => call("DELETE", "/sessions", { query }),
+    },
+    messages: {
+      publish: async (body) => {
+        await call("POST", "/messages", { body });
+      },
+    },
+  };
+}
+
+function createCall(options: WeirClientOptions): Call {
+  const { token, timeoutMs = 30_000 } = options;
+  const base = baseUrl(options.url);
+  const fetch = options.fetch ?? platformFetch();
+  return async <T>(
+    method: string,
+    path: string,
+    { query = {}, body }: { query?: Query; body?: unknown } = {},
+  ): Promise<T> => {
+    const headers: Record<string, string> = { authorization: `Bearer ${token}`, accept: "application/json" };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    const response = await fetch(`${base}${path}${queryString(query)}`, {
+      method,
+      headers,
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...timeoutSignal(timeoutMs),
+    });
+    return readAnswer<T>(response);
+  };
+}
+
+async function readAnswer<T>(response: FetchResponse): Promise<T> {
+  const text = await response.text();
+  const isDone = response.status >= 200 && response.status < 300;
+  if (isDone && text === "") return undefined as T;
+  const answer = parseObject(text);
+  if (isDone && answer) return answer as T;
+  throw new ProblemError(response.status, answer ?? {});
+}
+
+function parseObject(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function baseUrl(url: string): string {
+  if (!/^https?:\/\/[^/?#]+/i.test(url))
+    throw new TypeError(`${JSON.stringify(url)} is not an http or https URL`);
+  const path = url.replace(/[?#].*$/s, "").replace(/\/+$/, "");
+  return path.endsWith("/api/v1") ? path : `${path}/api/v1`;
+}
+
+function queryString(query: Query): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
+  if (pairs.length === 0) return "";
+  return `?${pairs.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&")}`;
+}
+
+function platformFetch(): Fetch {
+  const platform = globalThis as { readonly fetch?: Fetch };
+  if (!platform.fetch) throw new TypeError("this platform has no fetch; give one as an option");
+  return platform.fetch.bind(globalThis);
+}
+
+function timeoutSignal(timeoutMs: number): { readonly signal?: never } {
+  const platform = globalThis as { readonly AbortSignal?: { timeout?(ms: number): unknown } };
+  const signal = platform.AbortSignal?.timeout?.(timeoutMs);
+  return signal === undefined ? {} : { signal: signal as never };
+}

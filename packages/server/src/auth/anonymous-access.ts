@@ -1,0 +1,66 @@
+import { ReasonCode } from "@weir/protocol";
+import type { Authentication, Credentials } from "../core/access/authenticator.ts";
+import { isLoopbackAddress } from "../core/access/ip-network.ts";
+import { compilePolicy, Policy } from "../core/access/policy.ts";
+import { type PolicyEntry, PolicyEntryError } from "../core/access/policy-entry.ts";
+import { parseTemplate } from "../core/access/template.ts";
+import { isKnownHost, isSameOrigin } from "./known-host.ts";
+
+export interface AnonymousAccessOptions {
+  readonly tenant: string;
+  /** Undefined: everything. */
+  readonly acl: readonly PolicyEntry[] | undefined;
+  /** Also for clients that are not on this machine. */
+  readonly isOpenToNetwork: boolean;
+  /** Names by which web pages may reach this server, besides localhost and its addresses. */
+  readonly hostNames: readonly string[];
+}
+
+/**
+ * Lets clients in that show no valid credential: for trying out and for test suites. Web pages of other sites are kept
+ * out, because any page that somebody opens could reach a broker on their machine.
+ */
+export class AnonymousAccess {
+  readonly #options: AnonymousAccessOptions;
+  readonly #policy: Policy;
+
+  /** @throws {PolicyEntryError} if the ACL relies on who the client is: it chooses its client id and so its subject */
+  constructor(options: AnonymousAccessOptions) {
+    this.#options = options;
+    if (options.acl) refuseIdentityIn(options.acl);
+    this.#policy = options.acl
+      ? compilePolicy(options.acl, { subject: "", clientId: "" })
+      : Policy.everything;
+  }
+
+  authenticate(credentials: Credentials): Authentication {
+    const reason = this.#refusal(credentials);
+    if (reason !== undefined) return { kind: "refused", reasonCode: ReasonCode.notAuthorized, reason };
+    const { clientId } = credentials;
+    const identity = { realm: "anonymous", subject: clientId };
+    const { tenant } = this.#options;
+    return {
+      kind: "accepted",
+      principal: { tenant, identity, clientId, policy: this.#policy, policyVersion: 0, endsAtMs: Infinity },
+    };
+  }
+
+  #refusal({ peer }: Credentials): string | undefined {
+    if (!this.#options.isOpenToNetwork && !isLoopbackAddress(peer.address)) return "anonymous-network";
+    if (peer.transport !== "ws" && peer.transport !== "wss") return undefined;
+    const { host, origin } = peer.upgrade ?? {};
+    if (!isKnownHost(host, this.#options.hostNames)) return "anonymous-host";
+    return origin === undefined || isSameOrigin(origin, host) ? undefined : "anonymous-origin";
+  }
+}
+
+function refuseIdentityIn(acl: readonly PolicyEntry[]): void {
+  for (const [i, { topic }] of acl.entries()) {
+    const placeholder = parseTemplate(topic).placeholders[0];
+    if (placeholder === undefined) continue;
+    throw new PolicyEntryError(
+      `anonymous.acl[${i}].topic`,
+      `holds \${${placeholder}}, which an anonymous client chooses itself; name the topics, or use access tokens`,
+    );
+  }
+}

@@ -1,0 +1,101 @@
+import type { Clock } from "../core/ports/clock.ts";
+import type { Logger } from "../core/ports/telemetry.ts";
+import type { Kv } from "../core/ports/engine.ts";
+import { AccessTokenStore } from "./access-token-store.ts";
+import { ensureAdminToken } from "./admin-token.ts";
+import type { AnonymousAccess } from "./anonymous-access.ts";
+import { TokenAuthenticator } from "./token-authenticator.ts";
+import { TokenExpiry } from "./token-expiry.ts";
+import { TokenPrincipals, type TokenSession } from "./token-principals.ts";
+
+/** What access tokens need of the session directory. */
+export interface SessionsOfTokens {
+  list(tenant: string): Iterable<ConnectableSession>;
+  ofToken(tenant: string, tokenId: string): Iterable<ConnectableSession>;
+}
+
+export interface ConnectableSession extends TokenSession {
+  readonly isConnected: boolean;
+}
+
+export interface TokenAccessOptions {
+  /** The engine's bucket `tokens`. */
+  readonly kv: Kv;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tenant: string;
+  readonly anonymous: AnonymousAccess | undefined;
+  /** The core needs the authenticator before it has sessions: asked when it is needed, never before `start`. */
+  sessions(): SessionsOfTokens;
+}
+
+/** All of access by tokens, wired: store, authenticator, live changes, expiry. */
+export class TokenAccess {
+  readonly store: AccessTokenStore;
+  readonly authenticator: TokenAuthenticator;
+  readonly #principals: TokenPrincipals;
+  readonly #expiry: TokenExpiry;
+  readonly #options: TokenAccessOptions;
+
+  constructor(options: TokenAccessOptions) {
+    const { kv, clock, logger, anonymous, sessions } = options;
+    const ofToken = (tenant: string, tokenId: string): Iterable<ConnectableSession> =>
+      sessions().ofToken(tenant, tokenId);
+    this.#options = options;
+    this.store = new AccessTokenStore({ kv, clock, logger });
+    this.#principals = new TokenPrincipals(clock, { ofToken });
+    this.#expiry = new TokenExpiry({
+      store: this.store,
+      principals: this.#principals,
+      clock,
+      logger,
+      isConnected: (tenant, tokenId) => some(ofToken(tenant, tokenId), (session) => session.isConnected),
+      hasSessions: (tenant, tokenId) => some(ofToken(tenant, tokenId), () => true),
+    });
+    this.authenticator = new TokenAuthenticator({
+      store: this.store,
+      principals: this.#principals,
+      clock,
+      anonymous,
+      onConnect: (token) => this.#expiry.connected(token),
+    });
+  }
+
+  /**
+   * Reads the tokens and sees to the admin token, before the core starts.
+   *
+   * @param adminToken the operator's choice
+   * @returns the admin token's key if it was made now
+   * @throws {Error} with the remedy, if the operator's choice is too short
+   */
+  async open(adminToken: string | undefined): Promise<string | undefined> {
+    await this.store.open();
+    return ensureAdminToken(this.store, this.#options.tenant, adminToken);
+  }
+
+  /** Lets sessions follow their tokens from now on, those too that the core has recovered. */
+  start(): void {
+    const { sessions, tenant } = this.#options;
+    for (const session of [...sessions().list(tenant)]) {
+      const { tokenId } = session.principal;
+      if (tokenId === undefined) continue;
+      const token = this.store.get(tokenId);
+      this.#principals.adopt(session, token, token && this.store.lastUsedAtMs(token));
+    }
+    this.store.onChange((before, after) => {
+      if (before) this.#principals.follow(before, after);
+      if (after) this.#expiry.consider(after);
+    });
+    this.#expiry.start();
+  }
+
+  async close(): Promise<void> {
+    this.#expiry.stop();
+    await this.store.close();
+  }
+}
+
+function some<T>(items: Iterable<T>, test: (item: T) => boolean): boolean {
+  for (const item of items) if (test(item)) return true;
+  return false;
+}

@@ -1,0 +1,42 @@
+import { type AccessToken, globMatches } from "../core/access/access-token.ts";
+import { networkContains, parseIpNetwork } from "../core/access/ip-network.ts";
+
+/** Where a token is shown, as far as it may be bound to that. */
+export interface TokenUse {
+  readonly address: string;
+  /** Of the web page, where a browser says so. */
+  readonly origin: string | undefined;
+  /** A token that lists origins is refused where no origin is told: at the WebSocket upgrade browsers always tell it. */
+  readonly needsOrigin: boolean;
+  /** Undefined over REST. */
+  readonly clientId: string | undefined;
+}
+
+export type UseRefusal = "client-id" | "origin" | "network";
+
+/** When the token ends: its hard end, or when it has not been used for its ttl; Infinity for never. */
+export function tokenEndMs(token: AccessToken, lastUsedAtMs: number | undefined): number {
+  const unusedEndMs = (lastUsedAtMs ?? token.createdAtMs) + (token.ttlS ?? Infinity) * 1_000;
+  return Math.min(token.expiresAtMs ?? Infinity, unusedEndMs);
+}
+
+/** Why the token may not be used here, or undefined if it may. */
+export function refuseUse(token: AccessToken, use: TokenUse): UseRefusal | undefined {
+  if (token.networks.length > 0 && !token.networks.some((network) => isInNetwork(network, use.address)))
+    return "network";
+  if (token.origins.length > 0 && !isFromOrigin(token.origins, use)) return "origin";
+  const { clientId } = use;
+  if (clientId === undefined || token.clientIds.length === 0) return undefined;
+  return token.clientIds.some((pattern) => globMatches(pattern, clientId)) ? undefined : "client-id";
+}
+
+function isInNetwork(text: string, address: string): boolean {
+  const network = parseIpNetwork(text);
+  return network !== undefined && networkContains(network, address);
+}
+
+function isFromOrigin(origins: readonly string[], use: TokenUse): boolean {
+  const origin = use.origin?.toLowerCase();
+  if (origin === undefined) return !use.needsOrigin;
+  return origins.some((pattern) => globMatches(pattern.toLowerCase(), origin));
+}
