@@ -25,7 +25,10 @@ export function writeVarint(target: Uint8Array, offset: number, value: number): 
   return end;
 }
 
-/** Writes fields one behind the other; grows unless it was given a target that is large enough. */
+/**
+ * Writes fields one behind the other into bytes that grow, or into a target that is known to be large enough: each
+ * field asks for exactly the room that it takes, since growing would leave the target behind.
+ */
 export class Writer {
   bytes: Uint8Array;
   offset: number;
@@ -54,7 +57,7 @@ export class Writer {
   }
 
   varint(value: number): void {
-    this.#reserve(4);
+    this.#reserve(varintSize(value));
     this.offset = writeVarint(this.bytes, this.offset, value);
   }
 

@@ -1,0 +1,82 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { decoderOf, refusalOf } from "../testing/wire.ts";
+import { parseVectorBytes } from "../testing/vector.ts";
+import { encodePacket, ProtocolError } from "./index.ts";
+import type { ProtocolVersion } from "./index.ts";
+import type { VectorGroup, VectorTest } from "../testing/vector.ts";
+
+const directory = fileURLToPath(new URL("../../../../shared/data/mqtt-vectors/", import.meta.url));
+const reason = `the packet vectors of eclipse/mosquitto are not at ${directory}`;
+
+/** Vectors that end in a close for what a codec cannot see: the bytes are good, the session is not. */
+const sessionMatters: readonly RegExp[] = [
+  /CONNECT 10 empty client ID( clean false.*)?$/, // identifier rejected
+  /CONNECT tiny max packet/, // CONNACK would be larger than the client takes
+  /CONNECT EXTENDED AUTH/, // method not supported
+  /PUBLISH 34 QoS 2 Dup flow/,
+  /PUBLISH ALLOWED PROPERTIES topic alias > max topic alias/,
+  /PUBLISH ALLOWED PROPERTIES topic-alias \(two byte integer\) no topic/,
+  /FLOW (QoS 1 PUBLISH-PUB|QoS 2 PUBLISH-PUB)/, // acknowledgements out of order
+  /DISCONNECT E0 (valid|RC=|non-zero session expiry|long$)/, // the close that a good DISCONNECT asks for
+  /DISCONNECT ALLOWED PROPERTIES/,
+  /SUBSCRIBE .*\$share/,
+];
+
+interface Vector {
+  readonly title: string;
+  readonly version: ProtocolVersion;
+  readonly isConnected: boolean;
+  readonly endsInClose: boolean;
+  readonly test: VectorTest;
+}
+
+function loadVectors(): Vector[] {
+  const files = readdirSync(directory).filter((name) => name.endsWith(".json"));
+  const groups = files.flatMap((name) => JSON.parse(readFileSync(`${directory}${name}`, "utf8")) as VectorGroup[]);
+  return groups.filter((group) => group.disable !== true).flatMap(vectorsOf);
+}
+
+function vectorsOf(group: VectorGroup): Vector[] {
+  return group.tests.map((test) => ({
+    title: `${group.group.replaceAll(/\s+/g, " ")} ${test.name.trim()}`,
+    version: test.ver ?? group.ver ?? 4,
+    isConnected: test.connect ?? group.connect ?? true,
+    endsInClose: test.expect_disconnect ?? group.expect_disconnect ?? true,
+    test,
+  }));
+}
+
+function refusalOfVector(vector: Vector): unknown {
+  const sent = vector.test.msgs.filter((message) => message.type === "send");
+  const chunks = sent.map((message) => parseVectorBytes(message.payload));
+  return refusalOf(decoderOf({}), ...(vector.isConnected ? [connectOf(vector.version)] : []), ...chunks);
+}
+
+function connectOf(protocolVersion: ProtocolVersion): Uint8Array {
+  const fields = { cleanStart: true, keepAlive: 60, clientId: "vector", properties: {} };
+  return encodePacket({ type: "connect", protocolVersion, ...fields }, protocolVersion);
+}
+
+const isThere = existsSync(directory);
+if (!isThere) console.warn(`skipped: ${reason}`);
+
+describe.skipIf(!isThere)("the packet vectors of mosquitto's suite", () => {
+  const vectors = isThere ? loadVectors() : [];
+
+  it("are all there", () => {
+    expect(vectors.length).toBeGreaterThan(1_000);
+  });
+
+  it.each(vectors)("$title", (vector) => {
+    const refusal = refusalOfVector(vector);
+    if (refusal === undefined && vector.endsInClose) {
+      expect(sessionMatters.some((matter) => matter.test(vector.title))).toBe(true);
+    } else if (vector.endsInClose) {
+      expect(refusal).toBeInstanceOf(ProtocolError);
+    } else {
+      expect(refusal).toBeUndefined();
+    }
+  });
+});
