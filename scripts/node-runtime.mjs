@@ -1,6 +1,6 @@
 // Which Node runs Weir, and how to get it. Plain JavaScript without dependencies: it has to run on Node 18.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BootstrapError } from "./bootstrap-error.mjs";
 import { toolsPath } from "./checkout.mjs";
@@ -51,13 +51,12 @@ export function findNode() {
 export async function installNode(progress) {
   const wanted = nodePackage();
   const incoming = join(toolsPath, `incoming-${process.pid}`);
+  removeLeftovers();
   try {
     writeManifest(incoming, wanted);
     progress.start(`Installing Node ${NODE_VERSION} into .tools (this machine has ${process.version})`);
-    await runNpm(["ci", "--prefix", incoming, "--ignore-scripts"], {
-      cwd: incoming,
-      nodePath: process.execPath,
-    });
+    // Not --prefix: npm would then look for its global configuration (mirror, proxy, certificates) under it, too.
+    await runNpm(["ci", "--ignore-scripts"], { cwd: incoming, nodePath: process.execPath });
     proveItRuns(join(incoming, "node_modules", wanted.name, "bin", "node"));
     moveIntoPlace(join(incoming, "node_modules", wanted.name), packagePath(wanted.name));
     progress.done(`Node ${NODE_VERSION} is in .tools`);
@@ -81,6 +80,14 @@ function nodePackage() {
     `Weir needs Node 22.18 or newer; this machine runs ${process.version}, and there is no Node package for ${platformName()}.`,
     "Install Node 24 from nodejs.org or with your package manager, then run the same command again.",
   );
+}
+
+/** What an install that was killed left behind. */
+function removeLeftovers() {
+  const isLeftover = (/** @type {string} */ name) => /^(incoming|retired)-\d+$/.test(name);
+  for (const name of readdirSync(toolsPath).filter(isLeftover)) {
+    rmSync(join(toolsPath, name), { recursive: true, force: true });
+  }
 }
 
 /** A package of its own, so that npm sees neither the workspace's package.json nor its lockfile. */

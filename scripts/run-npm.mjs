@@ -93,7 +93,9 @@ function collect(file, args, options) {
 
 function npmFailure(verb, output) {
   const known = REMEDIES.find(({ pattern }) => pattern.test(output));
-  const shown = output.trim().split("\n").slice(0, SHOWN_LINES).join("\n");
+  const isStackFrame = (/** @type {string} */ line) => /^npm error\s+at /.test(line);
+  const lines = output.split("\n").filter((line) => line.trim() && !isStackFrame(line));
+  const shown = lines.slice(0, SHOWN_LINES).join("\n");
   return new BootstrapError(
     `npm ${verb} failed:\n${shown || "(npm said nothing)"}`,
     known?.remedy ?? "Read npm's words above, then run the same command again.",
