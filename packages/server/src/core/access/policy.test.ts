@@ -1,4 +1,6 @@
 import type { Qos } from "@weir/protocol";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { compilePolicy, Policy, type PolicyEntry } from "./policy.ts";
 
@@ -202,6 +204,13 @@ describe("compilePolicy() with claims", () => {
     expect(reads(denied, "data/unlisted/y")).toBe(2);
   });
 
+  it("counts 1,000 rules exactly", () => {
+    const rules = (count: number) =>
+      JSON.parse(compiled([deny("a/${claims.ids}")], numbers(count)).key) as unknown[];
+    expect(rules(1_000)).toHaveLength(1_000);
+    expect(rules(1_001)).toEqual([["deny", ["publish", "subscribe"], "a/+", 2, true, []]]);
+  });
+
   it("keeps all deny entries before it looks at an allow entry", () => {
     const by = compiled([allow("a"), deny("data/${claims.ids}/x"), allow("#")], numbers(999));
     expect(reads(by, "data/7/x")).toBeUndefined();
@@ -228,5 +237,18 @@ describe("a long policy", () => {
       }
       expect(reads(by, "data/7/x")).toBeUndefined();
     }
+  });
+
+  it("holds no memory for the topics that it was asked about before", () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const by = policy(...Array.from({ length: 100 }, (_, i) => allow(`data/${i}/#`)));
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 200_000; i++) by.canRead(`data/${i}/x`, ["data", `${i}`, "x"]);
+    collectGarbage();
+    // All of them would be some 20 MB.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(4e6);
+    expect(reads(by, "data/7/x")).toBe(2); // it was still there to be measured
   });
 });
