@@ -28,7 +28,7 @@ export const Session = Type.Object({
   token: Type.Optional(Type.String({ description: "The id of the token that its client uses" })),
   address: Type.Optional(Type.String()),
   transport: Type.Optional(Type.String()),
-  protocol: Type.String({ description: "The version of MQTT: 3.1, 3.1.1 or 5.0" }),
+  protocol: Type.Optional(Type.String({ description: "The version of MQTT: 3.1, 3.1.1 or 5.0" })),
   connected: Type.Boolean(),
   connectedSince: Type.Optional(Type.String({ format: "date-time" })),
   principalExpiresAt: Type.Optional(Type.String({ format: "date-time" })),

@@ -129,7 +129,6 @@ export const TokenPatch = Type.Partial(
     tenant: unchanging,
     mintedBy: unchanging,
     createdAt: unchanging,
-    lastUsedAt: unchanging,
   }),
   { additionalProperties: false },
 );
