@@ -19,11 +19,11 @@ export interface PolicyEntry {
 }
 
 export const MAX_POLICY_ENTRIES = 1_000;
-export const MAX_POLICY_FILTER_BYTES = 1_024;
-export const MAX_POLICY_FILTER_LEVELS = 128;
+const MAX_POLICY_FILTER_BYTES = 1_024;
+const MAX_POLICY_FILTER_LEVELS = 128;
 /** Bounds on the names of one entry's `share`. */
-export const MAX_SHARE_GROUPS = 64;
-export const MAX_SHARE_GROUP_BYTES = 128;
+const MAX_SHARE_GROUPS = 64;
+const MAX_SHARE_GROUP_BYTES = 128;
 
 /** The declaration cannot be accepted; `path` says where, the message what is wrong and what to write instead. */
 export class PolicyEntryError extends Error {

@@ -21,7 +21,7 @@ export interface FilterTemplate {
 type TemplatePart = { readonly literal: string } | { readonly placeholder: string };
 
 /** Values longer than this make the entry fail closed; UTF-8 bytes. */
-export const MAX_TEMPLATE_VALUE_BYTES = 256;
+const MAX_TEMPLATE_VALUE_BYTES = 256;
 
 const PLACEHOLDER = /\$\{([^{}]*)\}/g;
 /** These would widen the filter or shift its levels. */
