@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, type Option } from "commander";
 import type { CommandContext } from "./command-context.ts";
 import { CommandFailure, WrongUse } from "./command-failure.ts";
 import { readVersion } from "./version.ts";
@@ -76,12 +76,20 @@ async function createProgram(argv: readonly string[], context: CommandContext): 
 function settle(command: Command, context: CommandContext): void {
   command.exitOverride();
   command.showSuggestionAfterError();
+  command.configureHelp({ optionDescription: describeOption });
   command.configureOutput({
     writeOut: (text) => void context.stdout.write(text),
     writeErr: (text) => void context.stderr.write(text),
     outputError: (text, write) => write(text.replace(/^error: /, context.colors.red("Error: "))),
   });
   for (const child of command.commands) settle(child, context);
+}
+
+/** As commander's own, but an empty list and a count of zero are no defaults worth telling. */
+function describeOption(option: Option): string {
+  const told = option.defaultValueDescription ?? option.defaultValue;
+  const isTold = told !== undefined && told !== 0 && !Array.isArray(told) && option.defaultValue !== true;
+  return isTold ? `${option.description} (default: ${String(told)})` : option.description;
 }
 
 function exitCodeOf(error: unknown, { stderr, colors }: CommandContext): number {

@@ -1,6 +1,117 @@
+import type { CreatedToken, Token } from "@weir/api";
 import { Command } from "commander";
-import type { BuiltCommand } from "../program.ts";
 import type { CommandContext } from "../command-context.ts";
-export function createTokenCommand(_context: CommandContext, argv: readonly string[]): BuiltCommand {
-  return { command: new Command("token"), argv };
+import { WrongUse } from "../command-failure.ts";
+import type { BuiltCommand } from "../program.ts";
+import { describeSeconds, describeTime } from "../rest/duration.ts";
+import { addRestOptions, allPages, withBroker, type RestFlags } from "../rest/rest-options.ts";
+import { printTable } from "../rest/table.ts";
+import { addTokenOptions, describeAcl, toTokenCreate, toTokenPatch, type TokenFlags } from "../rest/token-options.ts";
+
+interface CreateFlags extends RestFlags, TokenFlags {
+  readonly subject?: string;
+  readonly disabled?: true;
+}
+
+interface UpdateFlags extends RestFlags, TokenFlags {
+  readonly enable?: true;
+  readonly disable?: true;
+}
+
+interface DeleteFlags extends RestFlags {
+  readonly sessions?: true;
+}
+
+const CREATE_EXAMPLES = `
+The key goes to stdout, everything else to stderr: KEY=$(weir token create …)
+
+Examples:
+  weir token create --subject alice --allow subscribe:data/alice/# --ttl 12h
+  weir token create --name publisher --allow publish:data/# --ttl 7d --json`;
+
+/** `weir token create|list|update|delete`. */
+export function createTokenCommand(context: CommandContext, argv: readonly string[]): BuiltCommand {
+  const command = new Command("token").description("Makes, lists, changes and deletes access tokens.").helpCommand(false);
+  addTokenOptions(addRestOptions(command.command("create")))
+    .summary("make a token")
+    .description("Makes an access token and prints its key, which is shown this once.")
+    .option("--subject <subject>", "whom it stands for; its id, when nobody is given")
+    .option("--disabled", "not to be used before it is enabled")
+    .addHelpText("after", CREATE_EXAMPLES)
+    .action((flags: CreateFlags) => create(flags, context));
+  addRestOptions(command.command("list"))
+    .summary("list the tokens, never their keys")
+    .description("Lists the access tokens, never their keys.")
+    .addHelpText("after", "\nExample:\n  weir token list --json | jq -r '.[].id'")
+    .action((flags: RestFlags) => list(flags, context));
+  addTokenOptions(addRestOptions(command.command("update <id>")))
+    .summary("change a token; open connections follow at once")
+    .description("Changes a token. Its open connections follow within a second, without reconnecting.")
+    .option("--enable", "let it be used")
+    .option("--disable", "end its connections, and let it be used no longer")
+    .addHelpText("after", "\nExample:\n  weir token update 7Vb2… --allow subscribe:data/alice/# --allow subscribe:news/#")
+    .action((id: string, flags: UpdateFlags) => update(id, flags, context));
+  addRestOptions(command.command("delete <id...>"))
+    .summary("delete tokens; their connections end")
+    .description("Deletes tokens. Their connections end at once.")
+    .option("--sessions", "delete the sessions that were made with them, too")
+    .addHelpText("after", "\nExample:\n  weir token delete 7Vb2… --sessions")
+    .action((ids: string[], flags: DeleteFlags) => remove(ids, flags, context));
+  return { command, argv };
+}
+
+async function create(flags: CreateFlags, context: CommandContext): Promise<void> {
+  const declared = {
+    ...toTokenCreate(flags),
+    ...(flags.subject !== undefined && { subject: flags.subject }),
+    ...(flags.disabled && { enabled: false }),
+  };
+  const made: CreatedToken = await withBroker(flags, context, (client) => client.tokens.create(declared));
+  if (flags.json) return void context.stdout.write(`${JSON.stringify(made)}\n`);
+  context.stderr.write(`Made token ${made.id} for ${made.subject}, which may ${describeAcl(made.acl)}. This is its key, shown once:\n`);
+  context.stdout.write(`${made.key}\n`);
+}
+
+async function list(flags: RestFlags, context: CommandContext): Promise<void> {
+  const tokens = await withBroker(flags, context, (client) =>
+    allPages((cursor) => client.tokens.list({ limit: 500, ...(cursor !== undefined && { cursor }) })),
+  );
+  if (flags.json) return void context.stdout.write(`${JSON.stringify(tokens)}\n`);
+  const rows = tokens.map((token) => [
+    token.id,
+    token.subject === token.id ? "" : token.subject,
+    token.name,
+    token.enabled ? "" : "disabled",
+    describeEnd(token),
+    describeTime(token.lastUsedAt, Date.now()),
+    describeAcl(token.acl),
+  ]);
+  printTable(["ID", "SUBJECT", "NAME", "STATE", "ENDS", "USED", "MAY"], rows, context);
+}
+
+function describeEnd({ ttl, expiresAt }: Token): string {
+  const ends = [];
+  if (ttl !== undefined) ends.push(`${describeSeconds(ttl)} unused`);
+  if (expiresAt !== undefined) ends.push(describeTime(expiresAt, Date.now()));
+  return ends.join(", ") || "never";
+}
+
+async function update(id: string, flags: UpdateFlags, context: CommandContext): Promise<void> {
+  if (flags.enable && flags.disable) throw new WrongUse("--enable and --disable contradict each other.");
+  const patch = {
+    ...toTokenPatch(flags),
+    ...((flags.enable || flags.disable) && { enabled: flags.enable === true }),
+  };
+  if (Object.keys(patch).length === 0) throw new WrongUse("Say what is to change: --allow, --ttl, --disable, …");
+  const token = await withBroker(flags, context, (client) => client.tokens.update(id, patch));
+  if (flags.json) return void context.stdout.write(`${JSON.stringify(token)}\n`);
+  context.stderr.write(`Token ${token.id} is ${token.enabled ? "enabled" : "disabled"} and may ${describeAcl(token.acl)}.\n`);
+}
+
+async function remove(ids: readonly string[], flags: DeleteFlags, context: CommandContext): Promise<void> {
+  await withBroker(flags, context, async (client) => {
+    for (const id of ids) await client.tokens.delete(id, flags.sessions ? { sessions: true } : {});
+  });
+  if (flags.json) return void context.stdout.write(`${JSON.stringify({ deleted: ids })}\n`);
+  context.stderr.write(`${ids.length === 1 ? "The token is" : `${ids.length} tokens are`} deleted.\n`);
 }

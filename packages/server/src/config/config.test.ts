@@ -107,6 +107,11 @@ describe("what is wrong is said with key, value and remedy", () => {
       [/http\.tls\.cert is "\/no\/a\.pem" .*ENOENT.*PEM/, /http\.tls\.key/],
     ],
     ["an ACL that is none", { environment: { WEIR_ANONYMOUS_ACL: '[{"topic":"a/#"}]' } }, [/anonymous\.acl\[0\]\.actions: must be a list.*WEIR_ANONYMOUS_ACL/]],
+    [
+      "an ACL that relies on what an anonymous client says of itself",
+      { environment: { WEIR_ANONYMOUS_ACL: '[{"actions":["subscribe"],"topic":"a/${clientId}"}]' } },
+      [/anonymous\.acl\[0\]\.topic holds \$\{clientId\}, which an anonymous client chooses itself/],
+    ],
   ])("%s", (_title, sources, expected) => {
     const problems = problemsOf(sources);
     expect(problems).toHaveLength(expected.length);

@@ -45,8 +45,8 @@ export interface HttpConfig {
 export interface AnonymousConfig {
   /** Whose MQTT connections are let in without a valid credential. REST never is. */
   readonly allow: "nobody" | "loopback" | "everywhere";
-  /** What they may do. */
-  readonly acl: readonly PolicyEntry[];
+  /** What they may do; everything where it is absent. */
+  readonly acl?: readonly PolicyEntry[];
 }
 
 export interface LimitsConfig {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
-import { parsePolicyEntries, type PolicyEntry } from "../core/access/policy-entry.ts";
+import { parsePolicyEntries } from "../core/access/policy-entry.ts";
 import { ConfigError, type Config } from "./config.ts";
 import { readDocument, readEnvironment, readFlags, type GivenValue, type SourceReading } from "./config-source.ts";
 import { meaningProblems, messageOf, typeProblems } from "./setting-problems.ts";
@@ -22,7 +22,6 @@ export interface ConfigSources {
 }
 
 const DEFAULT_FILE = "weir.yaml";
-const EVERYTHING: readonly PolicyEntry[] = [{ actions: ["publish", "subscribe", "replay"], topic: "#" }];
 /**
  * The configuration from file, environment and flags, in rising order.
  *
@@ -80,7 +79,7 @@ function toConfig(values: SettingValues): Config {
     engine: values.get("engine"),
     anonymous: {
       allow: values.get("anonymous.allow"),
-      acl: acl === undefined ? EVERYTHING : parsePolicyEntries(acl, "anonymous.acl"),
+      ...(acl !== undefined && { acl: parsePolicyEntries(acl, "anonymous.acl") }),
     },
     limits: limitsConfig(values),
     log: { level: values.get("log.level") },

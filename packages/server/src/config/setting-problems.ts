@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import Value from "typebox/value";
 import { parsePolicyEntries, PolicyEntryError } from "../core/access/policy-entry.ts";
+import { parseTemplate } from "../core/access/template.ts";
 import type { GivenValue } from "./config-source.ts";
 import type { SettingValues } from "./setting-values.ts";
 import { describeExpected } from "./settings.ts";
@@ -63,12 +64,18 @@ function aclProblems(values: SettingValues): string[] {
   const acl = values.get<unknown>("anonymous.acl");
   if (acl === undefined) return [];
   try {
-    parsePolicyEntries(acl, "anonymous.acl");
-    return [];
+    const entries = parsePolicyEntries(acl, "anonymous.acl");
+    return entries.flatMap(({ topic }, i) => placeholderProblems(topic, `anonymous.acl[${i}].topic`));
   } catch (error) {
     if (error instanceof PolicyEntryError) return [`${error.message} (${values.origin("anonymous.acl")})`];
     throw error;
   }
+}
+
+function placeholderProblems(topic: string, path: string): string[] {
+  const [placeholder] = parseTemplate(topic).placeholders;
+  if (placeholder === undefined) return [];
+  return [`${path} holds \${${placeholder}}, which an anonymous client chooses itself. Name the topics, or use access tokens.`];
 }
 
 function historyProblems(values: SettingValues): string[] {
