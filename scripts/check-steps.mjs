@@ -26,9 +26,36 @@ async function checkFormat(nodePath) {
 }
 
 async function checkLint(nodePath) {
-  const args = ["--type-aware", "--deny-warnings", "--report-unused-disable-directives", "."];
-  const { code, output } = await runTool(nodePath, "oxlint", args);
-  return stepResult(code, countIn(output, /on (\d+) files/), "files", output);
+  const { code, output } = await runTool(nodePath, "oxlint", [
+    "--type-aware",
+    "--deny-warnings",
+    "--format",
+    "json",
+    ".",
+  ]);
+  const report = parseLintReport(output);
+  if (!report) return stepResult(1, 0, "files", output);
+  return stepResult(
+    code,
+    report.number_of_files,
+    "files",
+    report.diagnostics.map(describeFinding).join("\n"),
+  );
+}
+
+/** Undefined where oxlint had something else to say, such as what is wrong with its configuration. */
+function parseLintReport(output) {
+  try {
+    return JSON.parse(output);
+  } catch {
+    return undefined;
+  }
+}
+
+/** One line per finding: the linter's own drawings fill screens when there are many. */
+function describeFinding({ filename, labels, message, help, code }) {
+  const { line, column } = labels[0]?.span ?? { line: 1, column: 1 };
+  return `${filename}:${line}:${column} ${message} ${help ?? ""} [${code}]`;
 }
 
 /** `tsc -b` says nothing of what it looked at; its build info does, and it must be there for every project. */
