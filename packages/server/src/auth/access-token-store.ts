@@ -284,8 +284,8 @@ function isConflict(error: unknown): boolean {
   return error instanceof EngineError && error.code === "conflict";
 }
 
-/** A save of the last use lies between two states of a token without anybody having changed it. */
-function isSameSettings(present: StoredToken, known: AccessToken): boolean {
+/** Whether nobody has changed a token between two of its states: saves of the last use lie there, too. */
+export function isSameSettings(present: AccessToken, known: AccessToken): boolean {
   const comparable = (token: AccessToken): string =>
     JSON.stringify([
       token.name,

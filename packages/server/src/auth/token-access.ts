@@ -1,7 +1,7 @@
 import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import type { Kv } from "../core/ports/engine.ts";
-import { AccessTokenStore } from "./access-token-store.ts";
+import { AccessTokenStore, isSameSettings } from "./access-token-store.ts";
 import { ensureAdminToken } from "./admin-token.ts";
 import type { AnonymousAccess } from "./anonymous-access.ts";
 import { TokenAuthenticator } from "./token-authenticator.ts";
@@ -78,12 +78,10 @@ export class TokenAccess {
     const { sessions, tenant } = this.#options;
     for (const session of [...sessions().list(tenant)]) {
       const { tokenId } = session.principal;
-      if (tokenId === undefined) continue;
-      const token = this.store.get(tokenId);
-      this.#principals.adopt(session, token, token && this.store.lastUsedAtMs(token));
+      if (tokenId !== undefined) this.#principals.followIn(session, this.store.get(tokenId));
     }
     this.store.onChange((before, after) => {
-      if (before) this.#principals.follow(before, after);
+      if (before && !(after && isSameSettings(before, after))) this.#principals.follow(before, after);
       if (after) this.#expiry.consider(after);
     });
     this.#expiry.start();

@@ -18,6 +18,11 @@ export interface TokenAuthenticatorOptions {
   onConnect(token: StoredToken): void;
 }
 
+export interface CallerAddress {
+  readonly address: string;
+  readonly origin: string | undefined;
+}
+
 const BEARER = /^bearer +([\x21-\x7e]+) *$/i;
 
 /** Lets in who shows the key of an access token (product.md, "Credentials of a connection"). */
@@ -42,22 +47,22 @@ export class TokenAuthenticator implements Authenticator {
       : refused(ReasonCode.badUserNameOrPassword, "bad-credential");
   }
 
+  refresh(principal: Principal): void {
+    const { tokenId } = principal;
+    if (tokenId !== undefined) this.#options.principals.refresh(principal, this.#options.store.get(tokenId));
+  }
+
   /**
    * Who calls over REST, or undefined for a key that is wrong or may not be used from there. Never anonymous.
    *
+   * @param authorization the Authorization header
    * @param from the caller's address, and the Origin header where there is one
    */
-  authenticateCaller(
-    key: string,
-    from: { readonly address: string; readonly origin: string | undefined },
-  ): Caller | undefined {
-    const token = this.#findUsable(key);
-    const use: TokenUse = {
-      address: from.address,
-      origin: from.origin,
-      needsOrigin: false,
-      clientId: undefined,
-    };
+  authenticateCaller(authorization: string | undefined, from: CallerAddress): Caller | undefined {
+    const key = bearerKey(authorization);
+    const token = key === undefined ? undefined : this.#findUsable(key);
+    const { address, origin } = from;
+    const use: TokenUse = { address, origin, needsOrigin: false, clientId: undefined };
     if (!token || refuseUse(token, use)) return undefined;
     this.#options.store.touch(token);
     let principal = this.#callers.get(token);
@@ -94,7 +99,7 @@ function shownKey(credentials: Credentials): string | Uint8Array | undefined {
 }
 
 /** The key in an `Authorization` header, or undefined if it holds none. */
-export function bearerKey(authorization: string | undefined): string | undefined {
+function bearerKey(authorization: string | undefined): string | undefined {
   return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
 }
 

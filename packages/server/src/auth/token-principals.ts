@@ -1,8 +1,9 @@
 import { type AccessToken, TOKEN_REALM } from "../core/access/access-token.ts";
-import { compilePolicy } from "../core/access/policy.ts";
+import { compilePolicy, type Policy } from "../core/access/policy.ts";
+import type { PolicyEntry } from "../core/access/policy-entry.ts";
 import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
 import type { Clock } from "../core/ports/clock.ts";
-import { refuseUse, type TokenUse, tokenEndMs } from "./token-use.ts";
+import { refuseUse, type TokenUse } from "./token-use.ts";
 
 /** What live changes need of a session. */
 export interface TokenSession {
@@ -16,17 +17,19 @@ export interface TokenSessions {
   ofToken(tenant: string, tokenId: string): Iterable<TokenSession>;
 }
 
-/** As long as a CONNECT can take: until then its principal may not be found in a session yet. */
-const CONNECT_MS = 30_000;
+/** What a principal was made of. */
+interface Origin {
+  /** Undefined: made by recovery. */
+  readonly use: TokenUse | undefined;
+  readonly acl: readonly PolicyEntry[];
+}
 
 /** Makes the principals of tokens, and lets them follow when their token changes (semantics.md §1.8). */
 export class TokenPrincipals {
   readonly #clock: Clock;
   readonly #sessions: TokenSessions;
-  readonly #uses = new WeakMap<Principal, TokenUse>();
-  /** In order of time; those before `#firstIssued` are forgotten. */
-  #issued: { readonly principal: Principal; readonly atMs: number }[] = [];
-  #firstIssued = 0;
+  /** Those that recovery made are not in here at first: their policy is taken for outdated. */
+  readonly #origins = new WeakMap<Principal, Origin>();
 
   constructor(clock: Clock, sessions: TokenSessions) {
     this.#clock = clock;
@@ -41,26 +44,37 @@ export class TokenPrincipals {
       identity: { realm: TOKEN_REALM, subject: token.subject },
       tokenId: token.id,
       clientId,
-      policy: compilePolicy(token.acl, { subject: token.subject, clientId, tokenId: token.id }),
+      policy: policyOf(token, clientId),
       policyVersion: 0,
       endsAtMs: token.expiresAtMs ?? Infinity,
     };
-    this.#uses.set(principal, use);
-    if (use.clientId !== undefined) this.#remember(principal);
+    this.#origins.set(principal, { use, acl: token.acl });
     return principal;
   }
 
-  /** Lets open sessions and connecting clients follow a change of their token; without `after` it was deleted. */
+  /** Lets sessions follow a change of their token; without `after` it was deleted. */
   follow(before: AccessToken, after: AccessToken | undefined): void {
-    const isNewAcl = after !== undefined && !isSameAcl(before, after);
-    const followed = new Set<Principal>();
-    for (const session of [...this.#sessions.ofToken(before.tenant, before.id)]) {
-      followed.add(session.principal);
-      this.#followInSession(session, after, isNewAcl);
+    for (const session of [...this.#sessions.ofToken(before.tenant, before.id)])
+      this.followIn(session, after);
+  }
+
+  /** Lets one session follow its token as it is now; undefined: it is gone. */
+  followIn(session: TokenSession, token: AccessToken | undefined): void {
+    const { principal } = session;
+    const end = this.#endOf(principal, token);
+    if (end === undefined) {
+      if (token && !principal.ended && this.#update(principal, token)) session.policyChanged();
+    } else if (principal.ended === undefined || (principal.ended === "expired" && end !== "expired")) {
+      session.endPrincipal(end);
     }
-    for (const principal of this.#connecting(before.id)) {
-      if (!followed.has(principal)) this.#followWhileConnecting(principal, after, isNewAcl);
-    }
+  }
+
+  /** Brings a principal up to date that no session may have yet. */
+  refresh(principal: Principal, token: AccessToken | undefined): void {
+    if (principal.ended) return;
+    const end = this.#endOf(principal, token);
+    if (end) principal.ended = end;
+    else if (token) this.#update(principal, token);
   }
 
   /** Ends what the token let in, because its time is over. */
@@ -68,66 +82,33 @@ export class TokenPrincipals {
     for (const session of [...this.#sessions.ofToken(token.tenant, token.id)]) {
       if (!session.principal.ended) session.endPrincipal("expired");
     }
-    for (const principal of this.#connecting(token.id)) principal.ended ??= "expired";
-  }
-
-  /** Gives recovered sessions the policy of their token as it is now, or ends them. */
-  adopt(session: TokenSession, token: AccessToken | undefined, lastUsedAtMs: number | undefined): void {
-    const isOver = token !== undefined && tokenEndMs(token, lastUsedAtMs) <= this.#clock.nowMs();
-    const end = this.#endOf(session.principal, token) ?? (isOver ? "expired" : undefined);
-    if (end) session.endPrincipal(end);
-    else if (token && this.#refresh(session.principal, token, true)) session.policyChanged();
-  }
-
-  #followInSession(session: TokenSession, after: AccessToken | undefined, isNewAcl: boolean): void {
-    const { principal } = session;
-    const end = this.#endOf(principal, after);
-    if (end) session.endPrincipal(end);
-    else if (after && !principal.ended && this.#refresh(principal, after, isNewAcl)) session.policyChanged();
-  }
-
-  #followWhileConnecting(principal: Principal, after: AccessToken | undefined, isNewAcl: boolean): void {
-    if (principal.ended) return;
-    const end = this.#endOf(principal, after);
-    if (end) principal.ended = end;
-    else if (after) this.#refresh(principal, after, isNewAcl);
   }
 
   #endOf(principal: Principal, token: AccessToken | undefined): PrincipalEnd | undefined {
     if (!token) return "deleted";
     if (!token.enabled) return "disabled";
+    // Its ttl is not looked at: an open connection is use.
     if ((token.expiresAtMs ?? Infinity) <= this.#clock.nowMs()) return "expired";
-    const use = this.#uses.get(principal);
+    const use = this.#origins.get(principal)?.use;
     return use && refuseUse(token, use) ? "revoked" : undefined;
   }
 
   /** Whether the policy is another one now. */
-  #refresh(principal: Principal, token: AccessToken, isNewAcl: boolean): boolean {
+  #update(principal: Principal, token: AccessToken): boolean {
     principal.endsAtMs = token.expiresAtMs ?? Infinity;
-    if (!isNewAcl) return false;
-    const { subject } = principal.identity;
-    principal.policy = compilePolicy(token.acl, { subject, clientId: principal.clientId, tokenId: token.id });
+    const origin = this.#origins.get(principal);
+    if (origin && isSameAcl(origin.acl, token.acl)) return false;
+    this.#origins.set(principal, { use: origin?.use, acl: token.acl });
+    principal.policy = policyOf(token, principal.clientId);
     principal.policyVersion++;
     return true;
   }
-
-  #remember(principal: Principal): void {
-    const atMs = this.#clock.nowMs();
-    this.#issued.push({ principal, atMs });
-    while ((this.#issued[this.#firstIssued]?.atMs ?? Infinity) < atMs - CONNECT_MS) this.#firstIssued++;
-    if (this.#firstIssued * 2 < this.#issued.length) return;
-    this.#issued = this.#issued.slice(this.#firstIssued);
-    this.#firstIssued = 0;
-  }
-
-  *#connecting(tokenId: string): Generator<Principal> {
-    for (let i = this.#firstIssued; i < this.#issued.length; i++) {
-      const principal = this.#issued[i]?.principal;
-      if (principal?.tokenId === tokenId) yield principal;
-    }
-  }
 }
 
-function isSameAcl(before: AccessToken, after: AccessToken): boolean {
-  return before.acl === after.acl || JSON.stringify(before.acl) === JSON.stringify(after.acl);
+function policyOf(token: AccessToken, clientId: string): Policy {
+  return compilePolicy(token.acl, { subject: token.subject, clientId, tokenId: token.id });
+}
+
+function isSameAcl(known: readonly PolicyEntry[], now: readonly PolicyEntry[]): boolean {
+  return known === now || JSON.stringify(known) === JSON.stringify(now);
 }

@@ -1,0 +1,44 @@
+import type { FastifyRequest } from "fastify";
+import type { Caller } from "../admin/scope.ts";
+import { RequestError } from "./problem-reply.ts";
+
+export interface CallerAddress {
+  readonly address: string;
+  readonly origin: string | undefined;
+}
+
+/** Who calls, by the Authorization header; undefined where it does not hold a credential that is valid from there. */
+export type AuthenticateCaller = (
+  authorization: string | undefined,
+  from: CallerAddress,
+) => Caller | undefined;
+
+/** Authenticates requests before their bodies are read, and remembers who made them. */
+export class Authorization {
+  readonly #authenticate: AuthenticateCaller;
+  readonly #callers = new WeakMap<FastifyRequest, Caller>();
+
+  constructor(authenticate: AuthenticateCaller) {
+    this.#authenticate = authenticate;
+  }
+
+  /** @throws {RequestError} `unauthenticated` */
+  check(request: FastifyRequest): Caller {
+    const { authorization, origin } = request.headers;
+    const caller = this.#authenticate(authorization, { address: request.ip, origin });
+    if (!caller) {
+      const detail =
+        authorization === undefined
+          ? "send Authorization: Bearer and an access token"
+          : "the credential is not valid";
+      throw new RequestError("unauthenticated", detail);
+    }
+    this.#callers.set(request, caller);
+    return caller;
+  }
+
+  /** Who made a request that was checked. */
+  callerOf(request: FastifyRequest): Caller {
+    return this.#callers.get(request) ?? this.check(request);
+  }
+}

@@ -1,0 +1,210 @@
+import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import { createProblem, PROBLEM_CONTENT_TYPE } from "@weir/api";
+import { fastify, type FastifyInstance } from "fastify";
+import type { TSchema } from "typebox";
+import type { MessageAdmin } from "../admin/message-admin.ts";
+import type { TokenAdmin } from "../admin/token-admin.ts";
+import { Authorization, type AuthenticateCaller } from "./authorization.ts";
+import { addHealthRoutes, type MetricsSource, type Readiness, type RequestOrigin } from "./health-routes.ts";
+import { addMessageRoutes } from "./message-routes.ts";
+import { addOpenApi } from "./openapi.ts";
+import { Pages } from "./pages.ts";
+import { problemOf, RequestError, sendProblem } from "./problem-reply.ts";
+import { compileShapeCheck, type RequestPart } from "./request-shape.ts";
+import { addSessionRoutes, type SessionUseCases } from "./session-routes.ts";
+import { addTokenRoutes } from "./token-routes.ts";
+
+export interface HttpLogger {
+  debug(fields: Readonly<Record<string, unknown>>, text: string): void;
+  error(fields: Readonly<Record<string, unknown>>, text: string): void;
+}
+
+export interface HttpServerOptions {
+  readonly version: string;
+  readonly tokens: TokenAdmin;
+  readonly sessions: SessionUseCases;
+  readonly messages: MessageAdmin;
+  readonly metrics: MetricsSource;
+  readonly logger: HttpLogger;
+  readonly authenticateCaller: AuthenticateCaller;
+  readiness(): Readiness;
+  /** Whether a request surely comes from this machine. */
+  isLocal(request: RequestOrigin): boolean;
+  /** PEM; undefined: plain HTTP. */
+  readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
+  /** Addresses or networks whose X-Forwarded-For counts. */
+  readonly trustedProxies?: readonly string[];
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface HttpServer {
+  /** For `upgrade`: the WebSocket transport attaches here. */
+  readonly server: Server;
+  /** Port 0: any free one. Resolves with the address in use. */
+  listen(address: ListenAddress): Promise<ListenAddress>;
+  /** Serves a file from memory, also while running. */
+  addPage(path: string, contentType: string, body: string | Uint8Array): void;
+  /** Finishes what is under way, but waits for no longer than `graceMs`; upgraded connections are cut then, too. */
+  close(graceMs?: number): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 2 * 1_048_576;
+const MAX_HEADER_BYTES = 16_384;
+const MAX_PATH_PARAMETER_CHARACTERS = 4_096;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/** The HTTP side of the broker: REST, health, metrics, pages. Call `listen` next, and `close` in the end. */
+export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { server, app } = createApp(options);
+  const sockets = trackSockets(server);
+  const pages = new Pages();
+  const authorization = new Authorization(options.authenticateCaller);
+  addBoundaries(app, options.logger, pages);
+  await addOpenApi(app, options.version);
+  addHealthRoutes(app, { ...options, authorization });
+  await app.register(async (api) => addApi(api, options, authorization), { prefix: "/api/v1" });
+  return {
+    server,
+    listen: (address) => listen(app, server, address),
+    addPage: (path, contentType, body) => pages.add(path, contentType, body),
+    close: (graceMs = 5_000) => close(app, sockets, graceMs),
+  };
+}
+
+function createApp(options: HttpServerOptions): { server: Server; app: FastifyInstance } {
+  const bounds = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  };
+  const server = options.tls
+    ? (createTlsServer({ ...bounds, ...options.tls }) as unknown as Server)
+    : createServer(bounds);
+  const app = fastify({
+    serverFactory: (handler) => server.on("request", handler),
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_PATH_PARAMETER_CHARACTERS },
+    trustProxy: options.trustedProxies?.length ? [...options.trustedProxies] : false,
+    return503OnClosing: false,
+    clientErrorHandler: refuseMalformed,
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
+  });
+  return { server, app: app as unknown as FastifyInstance };
+}
+
+/** What holds for every answer, and for everything that goes wrong. */
+function addBoundaries(app: FastifyInstance, logger: HttpLogger, pages: Pages): void {
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    compileShapeCheck(schema as TSchema, requestPart(httpPart)),
+  );
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.addHook("onRequest", async (_request, reply) => {
+    void reply.headers(SECURITY_HEADERS);
+  });
+  app.addHook("onResponse", async (request, reply) => {
+    // The route, not the URL: that may hold topics and whatever stands in a query.
+    const { method, routeOptions } = request;
+    const fields = {
+      method,
+      route: routeOptions.url,
+      status: reply.statusCode,
+      tookMs: Math.round(reply.elapsedTime),
+    };
+    logger.debug(fields, "http request");
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem.code === "internal") {
+      logger.error(
+        { method: request.method, route: request.routeOptions.url, error },
+        "an http request failed",
+      );
+    }
+    return sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler(
+    (request, reply) => pages.serve(request, reply) ?? sendProblem(reply, createProblem("not-found")),
+  );
+}
+
+function addApi(api: FastifyInstance, options: HttpServerOptions, authorization: Authorization): void {
+  api.addHook("onRequest", async (request) => {
+    authorization.check(request);
+  });
+  acceptJson(api);
+  addTokenRoutes(api, options.tokens, authorization);
+  addSessionRoutes(api, options.sessions, authorization);
+  addMessageRoutes(api, options.messages, authorization);
+}
+
+/** Bodies are JSON, whatever their content type says: `curl -d` and merge patches come with others. */
+function acceptJson(api: FastifyInstance): void {
+  const parse = api.getDefaultJsonParser("error", "error");
+  api.removeAllContentTypeParsers();
+  api.addContentTypeParser("*", { parseAs: "string" }, (request, body, done) => {
+    if (body === "") return done(null, undefined);
+    return parse(request, body as string, (error, value) => {
+      if (error) done(new RequestError("invalid", "the body is not valid JSON"));
+      else done(null, value);
+    });
+  });
+}
+
+function requestPart(httpPart: string | undefined): RequestPart {
+  if (httpPart === "querystring") return "query";
+  return httpPart === "params" ? "path" : "body";
+}
+
+const SECURITY_HEADERS = {
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+  "cache-control": "no-store",
+} as const;
+
+/** Bytes that are no HTTP at all. */
+function refuseMalformed(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(
+    createProblem("invalid", "this is no well-formed HTTP request within the limits"),
+  );
+  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: ${PROBLEM_CONTENT_TYPE}\r\ncontent-length: ${body.length}\r\n`;
+  socket.end(`${head}connection: close\r\n\r\n${body}`);
+}
+
+function trackSockets(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+async function listen(app: FastifyInstance, server: Server, address: ListenAddress): Promise<ListenAddress> {
+  await app.listen({ host: address.host, port: address.port });
+  const bound = server.address() as AddressInfo;
+  return { host: bound.address, port: bound.port };
+}
+
+async function close(app: FastifyInstance, sockets: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, graceMs);
+  await app.close();
+  clearTimeout(timer);
+}

@@ -1,0 +1,47 @@
+import {
+  createProblem,
+  PROBLEM_CONTENT_TYPE,
+  type Problem,
+  type ProblemCode,
+  problemStatus,
+} from "@weir/api";
+import type { FastifyReply } from "fastify";
+import { AdminError } from "../admin/admin-error.ts";
+
+/** A request was refused before a use case was asked. */
+export class RequestError extends Error {
+  override readonly name = "RequestError";
+  readonly code: ProblemCode;
+
+  constructor(code: ProblemCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** What the caller is told of an error: of unexpected ones nothing but that it was the broker's fault. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof AdminError || error instanceof RequestError)
+    return createProblem(error.code, error.message);
+  const { statusCode, code } = (error ?? {}) as { readonly statusCode?: unknown; readonly code?: unknown };
+  if (statusCode === 413) return createProblem("too-large", "the body is larger than this call allows");
+  if (statusCode === 404) return createProblem("not-found");
+  if (typeof statusCode === "number" && statusCode >= 400 && statusCode < 500) {
+    return createProblem("invalid", typeof code === "string" ? FRAMEWORK_DETAILS[code] : undefined);
+  }
+  return createProblem("internal");
+}
+
+/** The framework's own messages may quote the request. */
+const FRAMEWORK_DETAILS: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "the body is not as long as Content-Length says",
+  FST_ERR_BAD_URL: "the path is not valid percent-encoding",
+  FST_ERR_MAX_PARAM_LENGTH: "a part of the path is too long",
+};
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.status === problemStatus.unauthenticated) {
+    void reply.header("www-authenticate", 'Bearer realm="weir"');
+  }
+  return reply.code(problem.status).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(problem));
+}

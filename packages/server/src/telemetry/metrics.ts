@@ -1,0 +1,158 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Counters } from "../core/ports/telemetry.ts";
+import type { BrokerGauges } from "./broker-gauges.ts";
+
+const EVENT_LOOP_RESOLUTION_MS = 10;
+const QUANTILES = [50, 90, 99, 99.9] as const;
+const NS_PER_S = 1e9;
+const COMMIT_BUCKETS_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+
+/** What Prometheus reads. The hot path only adds to plain counters; they are looked at when somebody scrapes. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #eventLoop: ReturnType<typeof monitorEventLoopDelay> = monitorEventLoopDelay({
+    resolution: EVENT_LOOP_RESOLUTION_MS,
+  });
+  readonly #commits: Histogram;
+
+  constructor(counters: Counters, gauges: BrokerGauges) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#addCounters(counters);
+    this.#addGauges(gauges);
+    this.#commits = new Histogram({
+      name: "weir_engine_commit_seconds",
+      help: "How long the engine took to make a batch durable",
+      buckets: COMMIT_BUCKETS_S,
+      registers,
+    });
+    this.#addEventLoopDelay();
+    this.#eventLoop.enable();
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  /** In the text format of Prometheus. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  /** For the engine: a batch took this long from its first write until it was durable. */
+  observeCommit(seconds: number): void {
+    this.#commits.observe(seconds);
+  }
+
+  close(): void {
+    this.#eventLoop.disable();
+    this.#registry.clear();
+  }
+
+  #addCounters(counters: Counters): void {
+    const { messagesReceived, messagesSent, messagesDropped, authFailures } = counters;
+    this.#counterBy(
+      "weir_messages_received_total",
+      "Messages that clients published",
+      "qos",
+      () => messagesReceived,
+    );
+    this.#counterBy("weir_messages_sent_total", "Messages sent to clients", "qos", () => messagesSent);
+    this.#counterBy(
+      "weir_messages_dropped_total",
+      "Messages that somebody did not get",
+      "reason",
+      () => messagesDropped,
+    );
+    this.#counterBy(
+      "weir_auth_failures_total",
+      "Connections and calls that were refused",
+      "reason",
+      () => authFailures,
+    );
+    this.#counter("weir_publish_denied_total", "Messages that an ACL refused", () => counters.publishDenied);
+    this.#counter(
+      "weir_subscribe_denied_total",
+      "Subscriptions that an ACL refused",
+      () => counters.subscribeDenied,
+    );
+    this.#counter("weir_received_bytes_total", "Bytes from MQTT clients", () => counters.bytesReceived);
+    this.#counter("weir_sent_bytes_total", "Bytes to MQTT clients", () => counters.bytesSent);
+    this.#counter("weir_connections_total", "Connections accepted so far", () => counters.connectionsTotal);
+    this.#counter(
+      "weir_connections_refused_total",
+      "Connections refused so far",
+      () => counters.connectionsRefused,
+    );
+  }
+
+  #addGauges(gauges: BrokerGauges): void {
+    this.#gauge("weir_connections", "Connected clients", () => gauges.connections());
+    this.#gauge("weir_sessions", "Sessions, connected or not", () => gauges.sessions());
+    this.#gauge("weir_subscriptions", "Subscriptions", () => gauges.subscriptions());
+    this.#gauge("weir_retained_messages", "Retained messages", () => gauges.retained());
+    this.#gauge("weir_queue_messages", "Messages that wait for sessions", () => gauges.queued());
+    this.#gauge("weir_log_bytes", "Bytes held by the message log", () => gauges.logBytes());
+  }
+
+  #addEventLoopDelay(): void {
+    const eventLoop = this.#eventLoop;
+    const registers = [this.#registry];
+    new Gauge({
+      name: "weir_event_loop_delay_seconds",
+      help: "By how much the event loop was late since the last scrape",
+      labelNames: ["quantile"],
+      registers,
+      collect() {
+        for (const quantile of QUANTILES)
+          this.set({ quantile: quantile / 100 }, lateS(eventLoop.percentile(quantile)));
+        this.set({ quantile: 1 }, lateS(eventLoop.max));
+        eventLoop.reset();
+      },
+    });
+  }
+
+  #counter(name: string, help: string, read: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+
+  #counterBy(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
+      },
+    });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}
+
+/** The histogram holds the time from tick to tick; before the first one it holds none. */
+function lateS(intervalNs: number): number {
+  return Number.isFinite(intervalNs)
+    ? Math.max(intervalNs / NS_PER_S - EVENT_LOOP_RESOLUTION_MS / 1_000, 0)
+    : 0;
+}
