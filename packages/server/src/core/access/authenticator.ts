@@ -25,4 +25,9 @@ export type Authentication =
 
 export interface Authenticator {
   authenticate(credentials: Credentials): Promise<Authentication>;
+  /**
+   * Brings a principal that it gave out up to date, at once: its policy, its end. CONNECT calls it just before CONNACK,
+   * since between the two no live change could reach it (semantics.md §1.8).
+   */
+  refresh(principal: Principal): void;
 }

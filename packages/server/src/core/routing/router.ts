@@ -1,0 +1,283 @@
+import type {
+  AppendResult,
+  Kv,
+  Log,
+  LogRecord,
+  Seq,
+  StoredRecord,
+  Subscription as Stoppable,
+} from "../ports/engine.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Message } from "../ports/message.ts";
+import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
+import { RetainedStore } from "../retained/retained-store.ts";
+import { SubscriptionTree } from "../topics/subscription-tree.ts";
+import type { Delivery } from "./delivery.ts";
+import { Outbox } from "./outbox.ts";
+import { RecipientSet, type Subscriber } from "./recipient-set.ts";
+import { RetainedView } from "./retained-view.ts";
+import { ShareGroup, type ShareGroupHome } from "./share-group.ts";
+import { fromRecord, toRecord } from "./stored-message.ts";
+import type { GrantedFilter, Recipient, Subscription, SubscriptionEntry } from "./subscription.ts";
+import { type Topic, TopicTable } from "./topic-table.ts";
+
+export interface RouterOptions {
+  readonly tenant: string;
+  readonly log: Log;
+  readonly retainedKv: Kv;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly logger: Logger;
+}
+
+/** The embedded engines have one shard; an engine with more brings one outbox per shard along. */
+const shard = 0;
+
+/** One tenant's topic space: who gets what, directly or by the log. */
+export class Router implements ShareGroupHome {
+  readonly tenant: string;
+  readonly retained: RetainedStore = new RetainedStore();
+  readonly retainedView: RetainedView;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #logger: Logger;
+  readonly #tree = new SubscriptionTree<Subscriber>();
+  readonly #topics: TopicTable;
+  readonly #entries = new Map<Subscription, SubscriptionEntry[]>();
+  readonly #outboxes = new Map<string, Outbox>();
+  readonly #frozen = new Set<Outbox>();
+  readonly #groups = new Map<string, ShareGroup>();
+  #tail: Stoppable | undefined;
+  #tailSeq: Seq = 0;
+
+  constructor(options: RouterOptions) {
+    this.tenant = options.tenant;
+    this.#log = options.log;
+    this.#clock = options.clock;
+    this.#counters = options.counters;
+    this.#logger = options.logger;
+    this.#topics = new TopicTable((levels) => this.#tree.versions.slotsFor(levels));
+    this.retainedView = new RetainedView(this.retained, options.retainedKv, (name) => this.topic(name));
+  }
+
+  /** The last record that every live reader has been offered. */
+  get tailSeq(): Seq {
+    return this.#tailSeq;
+  }
+
+  /** The last number that the log has given to a record, durable or not yet. */
+  get headSeq(): Seq {
+    return this.#log.bounds(this.tenant, shard).head;
+  }
+
+  /** Whatever some session or group still waits for. */
+  collectWaiting(into: Set<Seq>): void {
+    for (const outbox of this.#outboxes.values()) {
+      outbox.trim();
+      outbox.collect(into);
+    }
+    for (const outbox of this.#frozen) outbox.collect(into);
+    for (const group of this.#groups.values()) group.collect(into);
+  }
+
+  get groups(): Iterable<ShareGroup> {
+    return this.#groups.values();
+  }
+
+  topic(name: string): Topic {
+    return this.#topics.get(name);
+  }
+
+  recipientsOf(topic: Topic): RecipientSet {
+    const stamp = this.#tree.versions.sum(topic.slots as [number, number, number, number]);
+    if (topic.stamp === stamp && topic.recipients) return topic.recipients;
+    const found: Subscriber[] = [];
+    this.#tree.match(topic.levels, found);
+    topic.recipients = new RecipientSet(found);
+    topic.stamp = stamp;
+    return topic.recipients;
+  }
+
+  /** How a session gets messages of this topic as of now; undefined: not at all. */
+  deliveryTo(recipient: Recipient, topicName: string): Delivery | undefined {
+    return this.recipientsOf(this.topic(topicName)).of(recipient);
+  }
+
+  /**
+   * Delivers a message. Undefined: everyone has it who gets it, and nothing needs the log. Otherwise the promise
+   * resolves when the log has it, and rejects with EngineError where it does not (or may not) [semantics.md §2.1].
+   */
+  publish(message: Message, inbound?: LogRecord["inbound"], id?: string): Promise<AppendResult> | undefined {
+    const topic = message.topic as Topic;
+    const recipients = this.recipientsOf(topic);
+    const isDurable = message.qos > 0 && (message.retain || recipients.needsLog);
+    const restore = message.retain ? this.retainedView.stage(message, !isDurable) : undefined;
+    this.#deliverDirectly(message, recipients);
+    if (!isDurable) return undefined;
+    const record = toRecord(message, this.#clock.nowMs(), inbound);
+    const appended = this.#log.append(this.tenant, record, id);
+    if (restore) appended.catch(restore);
+    return appended;
+  }
+
+  lookup(id: string): Promise<AppendResult | undefined> {
+    return this.#log.lookup(this.tenant, id);
+  }
+
+  async fetch(seqs: readonly Seq[]): Promise<{ seq: Seq; message: Message }[]> {
+    const stored = await this.#log.fetch(this.tenant, shard, seqs);
+    return stored.map(({ seq, record }) => ({ seq, message: fromRecord(record, this.topic(record.topic)) }));
+  }
+
+  /** Puts a connected session's subscription into the tree. */
+  attach(subscription: Subscription): void {
+    const entries = subscription.granted.map((granted) => entryOf(subscription, granted));
+    this.#entries.set(subscription, entries);
+    for (const [index, entry] of entries.entries()) this.#tree.add(filterAt(subscription, index), entry);
+  }
+
+  /** The counterpart; call it before `granted` changes. */
+  detach(subscription: Subscription): void {
+    const entries = this.#entries.get(subscription);
+    if (!entries) return;
+    this.#entries.delete(subscription);
+    for (const [index, entry] of entries.entries()) this.#tree.remove(filterAt(subscription, index), entry);
+  }
+
+  openOutbox(filter: string): Outbox {
+    let outbox = this.#outboxes.get(filter);
+    if (!outbox) {
+      outbox = new Outbox(filter);
+      this.#outboxes.set(filter, outbox);
+      this.#tree.add(filter, outbox);
+    }
+    return outbox;
+  }
+
+  openFrozen(seqs: readonly Seq[]): Outbox {
+    const outbox = Outbox.frozen(seqs);
+    this.#frozen.add(outbox);
+    return outbox;
+  }
+
+  closeOutbox(outbox: Outbox): void {
+    if (this.#frozen.delete(outbox)) return;
+    this.#outboxes.delete(outbox.filter);
+    this.#tree.remove(outbox.filter, outbox);
+  }
+
+  /** The group of that key, made if there is none. */
+  openGroup(key: string): ShareGroup {
+    let group = this.#groups.get(key);
+    if (!group) this.#groups.set(key, (group = new ShareGroup(key, this)));
+    return group;
+  }
+
+  closeGroup(group: ShareGroup): void {
+    if (group.isEmpty) this.#groups.delete(group.key);
+  }
+
+  addToTree(filter: string, group: ShareGroup): void {
+    this.#tree.add(filter, group);
+  }
+
+  removeFromTree(filter: string, group: ShareGroup): void {
+    this.#tree.remove(filter, group);
+  }
+
+  dropped(reason: DropReason, count: number): void {
+    this.#counters.messagesDropped[reason] += count;
+  }
+
+  feedFailed(error: unknown): void {
+    this.#logger.warn(
+      { tenant: this.tenant, error: String(error) },
+      "the log could not be read; will try again",
+    );
+  }
+
+  /** Reads what the log has after `after` into the outboxes and the retained view; `see` gets every record. */
+  async rebuild(after: Seq, see: (stored: StoredRecord) => void): Promise<void> {
+    for await (const batch of this.#log.read(this.tenant, { [shard]: after })) {
+      for (const stored of batch) {
+        this.#recover(stored);
+        see(stored);
+      }
+    }
+  }
+
+  /** From now on records flow from the log's tail. */
+  startTail(): void {
+    this.#tail = this.#log.tail(this.tenant, { [shard]: this.#tailSeq }, (stored) => this.#onRecord(stored));
+  }
+
+  /** `atLeast` is a position that recovery found saved: the log may be empty behind it. */
+  advanceTail(atLeast: Seq): void {
+    if (atLeast > this.#tailSeq) this.#tailSeq = atLeast;
+  }
+
+  /** Lets the log forget what nobody needs below `before`. */
+  release(before: Seq, keep: ReadonlySet<Seq>): void {
+    this.#log.release(this.tenant, shard, before, (seq) => keep.has(seq));
+  }
+
+  stop(): void {
+    this.#tail?.stop();
+  }
+
+  #deliverDirectly(message: Message, recipients: RecipientSet): void {
+    const { direct, logged, groups } = recipients;
+    for (let index = 0; index < direct.length; index += 1) {
+      const delivery = direct[index] as Delivery;
+      delivery.recipient.deliver(message, delivery);
+    }
+    if (message.qos === 0) {
+      for (let index = 0; index < logged.length; index += 1) {
+        const delivery = logged[index] as Delivery;
+        delivery.recipient.deliver(message, delivery);
+      }
+    }
+    for (let index = 0; index < groups.length; index += 1) {
+      const group = groups[index] as ShareGroup;
+      if (message.qos === 0 || !group.isLogged) group.deliver(message);
+    }
+  }
+
+  #onRecord(stored: StoredRecord): void {
+    const { seq, record } = stored;
+    const topic = this.topic(record.topic);
+    const recipients = this.recipientsOf(topic);
+    if (record.qos > 0) this.#deliverFromLog(fromRecord(record, topic), seq, recipients);
+    this.#tailSeq = seq;
+    if (record.retain) this.retainedView.settle(topic.name);
+  }
+
+  /** Whoever cannot take it now falls behind first; then the outboxes note it for all that are behind. */
+  #deliverFromLog(message: Message, seq: Seq, recipients: RecipientSet): void {
+    const { logged, groups, outboxes } = recipients;
+    for (let index = 0; index < logged.length; index += 1) {
+      const delivery = logged[index] as Delivery;
+      delivery.recipient.deliverLogged(message, seq, delivery);
+    }
+    for (let index = 0; index < groups.length; index += 1)
+      (groups[index] as ShareGroup).deliverLogged(message, seq);
+    for (let index = 0; index < outboxes.length; index += 1) (outboxes[index] as Outbox).note(seq);
+  }
+
+  #recover(stored: StoredRecord): void {
+    const { seq, record } = stored;
+    const topic = this.topic(record.topic);
+    if (record.qos > 0) for (const outbox of this.recipientsOf(topic).outboxes) outbox.note(seq);
+    if (record.retain) this.retainedView.recover(fromRecord(record, topic), seq);
+    this.#tailSeq = seq;
+  }
+}
+
+function entryOf(subscription: Subscription, granted: GrantedFilter): SubscriptionEntry {
+  return { kind: "entry", subscription, qos: granted.qos };
+}
+
+function filterAt(subscription: Subscription, index: number): string {
+  return (subscription.granted[index] as GrantedFilter).filter;
+}

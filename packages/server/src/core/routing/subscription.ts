@@ -1,0 +1,57 @@
+import type { Qos, RetainHandling } from "@weir/protocol";
+import type { Seq } from "../ports/engine.ts";
+import type { Message, TopicName } from "../ports/message.ts";
+import type { Delivery } from "./delivery.ts";
+
+/** Who takes messages from the router: a session, seen from here. */
+export interface Recipient {
+  /** The session's key: equal to `Publisher.sessionKey` of what it publishes. */
+  readonly key: string;
+  /** True: messages of QoS 1 and 2 reach it through the log. */
+  readonly isLogged: boolean;
+  readonly isConnected: boolean;
+  /** Connected, and with room for one more message of that QoS now. */
+  canTake(qos: Qos): boolean;
+  /** May it read this topic as of now? */
+  canRead(topic: TopicName): boolean;
+  /** Direct path. */
+  deliver(message: Message, delivery: Delivery): void;
+  /** Log path, in the order of the log. */
+  deliverLogged(message: Message, seq: Seq, delivery: Delivery): void;
+  /** As a member of a share group that has chosen it; `seq` where the message came by the log. */
+  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, giveBack: GiveBack): void;
+}
+
+/** Takes a shared message back that its member could not deliver (semantics.md §2.8). */
+export type GiveBack = (message: Message, seq: Seq | undefined) => void;
+
+/** One of the filters that a subscription was narrowed to, with the QoS that the policy leaves it. */
+export interface GrantedFilter {
+  readonly filter: string;
+  readonly qos: Qos;
+}
+
+/** A subscription of one session, as requested and as granted. */
+export interface Subscription {
+  readonly recipient: Recipient;
+  /** As requested: replacement and UNSUBSCRIBE go by it. With `$share/…` where shared. */
+  readonly topicFilter: string;
+  readonly qos: Qos;
+  readonly noLocal: boolean;
+  readonly retainAsPublished: boolean;
+  readonly retainHandling: RetainHandling;
+  readonly identifier: number | undefined;
+  /** Empty: the subscription sleeps until the policy allows some of it again. */
+  granted: readonly GrantedFilter[];
+  /** The policy must be asked at each delivery: a deny entry overlaps, or there were too many filters. */
+  isChecked: boolean;
+  /** Records up to this number were published before the subscription was made. */
+  readonly from: Seq;
+}
+
+/** One granted filter of one subscription, as the tree holds it while its session is connected. */
+export interface SubscriptionEntry {
+  readonly kind: "entry";
+  readonly subscription: Subscription;
+  readonly qos: Qos;
+}

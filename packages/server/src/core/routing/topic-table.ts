@@ -1,0 +1,46 @@
+import type { TopicName } from "../ports/message.ts";
+import type { RecipientSet } from "./recipient-set.ts";
+
+/** A topic that was published to lately: its levels, and who gets its messages as of `stamp`. */
+export interface Topic extends TopicName {
+  /** Where the subscription tree counts the changes that concern this topic. */
+  readonly slots: readonly number[];
+  /** The sum of those counts when `recipients` was made; -1 before. */
+  stamp: number;
+  recipients: RecipientSet | undefined;
+}
+
+/**
+ * Topics by name, so that a message costs one Map look-up instead of a split and a tree walk. Bounded without
+ * bookkeeping per use: when the young generation is full it becomes the old one, and what is used again moves up.
+ */
+export class TopicTable {
+  readonly #generationSize: number;
+  readonly #slotsFor: (levels: readonly string[]) => readonly number[];
+  #young = new Map<string, Topic>();
+  #old = new Map<string, Topic>();
+
+  constructor(slotsFor: (levels: readonly string[]) => readonly number[], generationSize = 65_536) {
+    this.#slotsFor = slotsFor;
+    this.#generationSize = generationSize;
+  }
+
+  get(name: string): Topic {
+    return this.#young.get(name) ?? this.#promote(name);
+  }
+
+  #promote(name: string): Topic {
+    const topic = this.#old.get(name) ?? this.#create(name);
+    if (this.#young.size >= this.#generationSize) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(name, topic);
+    return topic;
+  }
+
+  #create(name: string): Topic {
+    const levels = name.split("/");
+    return { name, levels, slots: this.#slotsFor(levels), stamp: -1, recipients: undefined };
+  }
+}

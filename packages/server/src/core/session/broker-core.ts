@@ -1,0 +1,170 @@
+import type { MessageProperties, Qos } from "@weir/protocol";
+import { ReasonCode } from "@weir/protocol";
+import type { Authenticator } from "../access/authenticator.ts";
+import type { Principal } from "../access/principal.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Engine } from "../ports/engine.ts";
+import type { Message, Publisher } from "../ports/message.ts";
+import type { Counters, Logger } from "../ports/telemetry.ts";
+import type { Link, Peer } from "../ports/transport.ts";
+import { Router } from "../routing/router.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { Client } from "./client.ts";
+import type { ClientServices } from "./client-services.ts";
+import type { Limits } from "./limits.ts";
+import { isWithinLimits, refusalOf } from "./publish-rules.ts";
+import { recoverTenant } from "./recovery.ts";
+import { SessionDirectory } from "./session-directory.ts";
+
+export interface CoreOptions {
+  readonly engine: Engine;
+  readonly authenticator: Authenticator;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  /** At least 128 random bits, as text that may stand in a URL. */
+  readonly randomId: () => string;
+  readonly limits: Limits;
+}
+
+/** A publish that comes by no MQTT connection: REST (with a principal, whose rights count) or the broker itself. */
+export interface PublishRequest {
+  readonly tenant: string;
+  readonly principal?: Principal;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: Qos;
+  readonly retain: boolean;
+  readonly properties?: MessageProperties;
+  /** Seconds. */
+  readonly expiryS?: number;
+}
+
+export type PublishOutcome =
+  | { readonly kind: "accepted" }
+  | { readonly kind: "refused"; readonly reasonCode: ReasonCode; readonly reason: string };
+
+const broker: Publisher = { sessionKey: "", realm: "", subject: "", clientId: "" };
+
+/** The tenant that is always there. */
+export const defaultTenant = "default";
+
+/** The broker without its sockets and stores: clients come by links, durable state by the engine. */
+export class BrokerCore {
+  readonly sessions: SessionDirectory;
+  readonly #options: CoreOptions;
+  readonly #routers = new Map<string, Router>();
+  readonly #services: ClientServices;
+  readonly #checkpoint: Checkpoint;
+  readonly #clients = new Set<Client>();
+  #isServing = false;
+
+  constructor(options: CoreOptions) {
+    this.#options = options;
+    const routerOf = (tenant: string): Router => this.#routerOf(tenant);
+    this.sessions = new SessionDirectory({ ...options, owners: options.engine.owners, routerOf });
+    this.#services = {
+      ...options,
+      directory: this.sessions,
+      routerOf,
+      isServing: () => this.#isServing,
+      connectionCount: () => this.#clients.size,
+    };
+    this.#checkpoint = new Checkpoint({ ...options, directory: this.sessions, routers: this.#routers });
+    this.#addRouter(defaultTenant);
+  }
+
+  /** Network connections, whether or not their CONNECT was accepted yet. */
+  get connectionCount(): number {
+    return this.#clients.size;
+  }
+
+  get isServing(): boolean {
+    return this.#isServing;
+  }
+
+  /** Recovers what the engine has; then CONNECT is answered. */
+  async start(): Promise<void> {
+    for (const router of this.#routers.values()) {
+      await recoverTenant({ router, engine: this.#options.engine, directory: this.sessions });
+      router.startTail();
+    }
+    this.#checkpoint.start();
+    this.#isServing = true;
+  }
+
+  /** A network connection has come; the counterpart is `Client.closed`. */
+  connect(link: Link, peer: Peer): Client {
+    const client = new Client(link, peer, this.#services, (gone) => this.#clients.delete(gone));
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** Resolves after the engine's promise; rejects with EngineError. */
+  async publish(request: PublishRequest): Promise<PublishOutcome> {
+    const { principal, tenant, qos, retain, properties } = request;
+    if (principal && !isWithinLimits(request.topic, this.#options.limits)) {
+      return {
+        kind: "refused",
+        reasonCode: ReasonCode.topicNameInvalid,
+        reason: "not a topic name within the limits",
+      };
+    }
+    const router = this.#routerOf(tenant);
+    const topic = router.topic(request.topic);
+    const attempt = { topic, qos, retain, responseTopic: properties?.responseTopic };
+    const refusal = principal && refusalOf(principal.policy, attempt);
+    if (refusal !== undefined) {
+      this.#options.counters.publishDenied += 1;
+      return { kind: "refused", reasonCode: ReasonCode.notAuthorized, reason: refusal };
+    }
+    await router.publish(this.#messageOf(request, router));
+    return { kind: "accepted" };
+  }
+
+  retainedCount(tenant: string): number {
+    return this.#routerOf(tenant).retained.count;
+  }
+
+  /** Subscriptions of all sessions of the tenant, connected or not. */
+  subscriptionCount(tenant: string): number {
+    let count = 0;
+    for (const session of this.sessions.list(tenant)) count += session.subscriptions.size;
+    return count;
+  }
+
+  /** Drains: every client is told, what is due is saved. Links close; their bytes flush as the transport allows. */
+  async stop(): Promise<void> {
+    this.#isServing = false;
+    await this.sessions.stop();
+    for (const client of this.#clients) client.close();
+    await this.#checkpoint.stop();
+    for (const router of this.#routers.values()) router.stop();
+  }
+
+  #routerOf(tenant: string): Router {
+    const router = this.#routers.get(tenant);
+    if (!router) throw new RangeError(`there is no tenant ${tenant}`);
+    return router;
+  }
+
+  #addRouter(tenant: string): void {
+    const { engine } = this.#options;
+    const retainedKv = engine.kv(`retained/${tenant}`);
+    this.#routers.set(tenant, new Router({ ...this.#options, tenant, log: engine.log, retainedKv }));
+  }
+
+  #messageOf(request: PublishRequest, router: Router): Message {
+    const { principal, payload, qos, retain, properties, expiryS } = request;
+    return {
+      topic: router.topic(request.topic),
+      payload,
+      qos,
+      retain,
+      properties,
+      expiresAtMs: expiryS === undefined ? Infinity : this.#options.clock.nowMs() + expiryS * 1_000,
+      publisher: principal ? { ...principal.identity, sessionKey: "", clientId: "" } : broker,
+      frames: undefined,
+    };
+  }
+}

@@ -1,0 +1,103 @@
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Engine, Plain, Seq } from "../ports/engine.ts";
+import type { Logger } from "../ports/telemetry.ts";
+import type { Router } from "../routing/router.ts";
+import type { SessionDirectory } from "./session-directory.ts";
+import type { Limits } from "./limits.ts";
+
+export interface CheckpointOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly directory: SessionDirectory;
+  readonly routers: ReadonlyMap<string, Router>;
+}
+
+const intervalMs = 1_000;
+/** The log is asked to forget when at least this many records have come since it last was. */
+const minimumReleased = 10_000;
+
+/**
+ * Once a second: saves what may be saved late (cursors, views, groups), in the order that a crash in between asks for,
+ * and lets the log forget what nobody needs any longer (semantics.md §2.4, §2.7).
+ */
+export class Checkpoint {
+  readonly #options: CheckpointOptions;
+  readonly #released = new Map<string, { upTo: Seq; kept: number }>();
+  #timer: Timer | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(options: CheckpointOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.after(intervalMs, () => this.#tick());
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    await this.#running;
+    await this.run();
+  }
+
+  /** One checkpoint; never rejects. */
+  async run(): Promise<void> {
+    const { routers, directory, logger } = this.#options;
+    try {
+      for (const router of routers.values()) await this.#checkpoint(router, directory);
+    } catch (error) {
+      logger.warn({ error: String(error) }, "a checkpoint could not be saved; the next one tries again");
+    }
+  }
+
+  #tick(): void {
+    this.#running = this.run().then(() => {
+      if (!this.#isStopped) this.start();
+    });
+  }
+
+  /** Groups say how far they were before their members save what they took; the log forgets last. */
+  async #checkpoint(router: Router, directory: SessionDirectory): Promise<void> {
+    const upTo = router.tailSeq;
+    const groups = [...router.groups].filter((group) => group.isLogged);
+    const cursors = groups.map((group) => ({ key: group.key, value: group.cursor() }));
+    this.#enforceQueueBounds(router, directory);
+    await directory.saveMarked();
+    await router.retainedView.save(upTo);
+    await this.#saveGroups(router, cursors);
+    this.#release(router, directory, upTo);
+  }
+
+  async #saveGroups(router: Router, cursors: readonly { key: string; value: Plain }[]): Promise<void> {
+    const kv = this.#options.engine.kv(groupsBucket(router.tenant));
+    await Promise.all(cursors.map(({ key, value }) => kv.put(key, value)));
+  }
+
+  #enforceQueueBounds(router: Router, directory: SessionDirectory): void {
+    const { queuedMessages } = this.#options.limits;
+    for (const session of directory.list(router.tenant)) {
+      const dropped = session.reader?.dropOldest(queuedMessages) ?? 0;
+      if (dropped > 0) session.dropped("queue-full", dropped, 0);
+    }
+  }
+
+  /** The set of what is needed is as large as the backlog: it is made only when about as much has come since. */
+  #release(router: Router, directory: SessionDirectory, upTo: Seq): void {
+    const last = this.#released.get(router.tenant) ?? { upTo: 0, kept: 0 };
+    if (upTo - last.upTo < Math.max(minimumReleased, last.kept)) return;
+    const needed = new Set<Seq>();
+    router.collectWaiting(needed);
+    for (const session of directory.list(router.tenant)) session.outgoing.collect(needed);
+    router.release(upTo, needed);
+    this.#released.set(router.tenant, { upTo, kept: needed.size });
+  }
+}
+
+/** Where the cursors of share groups are kept. */
+export function groupsBucket(tenant: string): string {
+  return `share-groups/${tenant}`;
+}

@@ -1,0 +1,192 @@
+import type { ConnackProperties, ConnectPacket, Will } from "@weir/protocol";
+import { ReasonCode } from "@weir/protocol";
+import type { Principal } from "../../access/principal.ts";
+import { EngineError } from "../../ports/engine.ts";
+import type { Client } from "../client.ts";
+import type { Limits } from "../limits.ts";
+import { isWithinLimits, refusalOf } from "../publish-rules.ts";
+import { ServedConnection } from "../served-connection.ts";
+import type { Session } from "../session.ts";
+
+interface Refusal {
+  readonly reasonCode: ReasonCode;
+  /** For metrics and the log. */
+  readonly reason: string;
+}
+
+const maxClientIdBytes = 1_024;
+/** Keep alive is enforced with half its length as grace [MQTT-3.1.2-22]. */
+const keepAliveGrace = 1.5;
+
+/** CONNECT: who is it, may it, which session; then CONNACK [MQTT-3.1.4-1 to -6]. Never rejects. */
+export async function handleConnect(client: Client, packet: ConnectPacket): Promise<void> {
+  try {
+    const principal = await admit(client, packet);
+    if (client.isClosed) return;
+    if ("reasonCode" in principal) refuse(client, packet, principal);
+    else await openSession(client, packet, principal);
+  } catch (error) {
+    client.services.logger.error({ address: client.peer.address, error: String(error) }, "CONNECT failed");
+    if (!client.isClosed) refuse(client, packet, refusalFor(error));
+  }
+}
+
+function refusalFor(error: unknown): Refusal {
+  const isFull = error instanceof EngineError && error.code === "full";
+  if (isFull) return { reasonCode: ReasonCode.quotaExceeded, reason: "full" };
+  return { reasonCode: ReasonCode.serverUnavailable, reason: "unavailable" };
+}
+
+async function admit(client: Client, packet: ConnectPacket): Promise<Principal | Refusal> {
+  const early = refuseEarly(client, packet);
+  if (early) return early;
+  const { services, peer } = client;
+  const outcome = await services.authenticator.authenticate({
+    peer,
+    clientId: packet.clientId || services.randomId(), // [MQTT-3.1.3-6]
+    username: packet.username,
+    password: packet.password,
+    authenticationMethod: packet.properties.authenticationMethod,
+    authenticationData: packet.properties.authenticationData,
+  });
+  if (outcome.kind === "refused") return outcome;
+  return refuseWill(client, packet.will, outcome.principal) ?? outcome.principal;
+}
+
+/** What needs no look at the credential. */
+function refuseEarly(client: Client, packet: ConnectPacket): Refusal | undefined {
+  const { services } = client;
+  if (!services.isServing()) return { reasonCode: ReasonCode.serverUnavailable, reason: "not-serving" };
+  if (services.connectionCount() > services.limits.maxConnections) {
+    return { reasonCode: ReasonCode.quotaExceeded, reason: "max-connections" };
+  }
+  if (!isClientIdAcceptable(packet))
+    return { reasonCode: ReasonCode.clientIdentifierNotValid, reason: "client-id" };
+  return undefined;
+}
+
+/** An empty client id: 3.1 has none, 3.1.1 only for a clean session [MQTT-3.1.3-8]. */
+function isClientIdAcceptable(packet: ConnectPacket): boolean {
+  if (packet.clientId.length > maxClientIdBytes) return false;
+  if (packet.clientId !== "" || packet.protocolVersion === 5) return true;
+  return packet.protocolVersion === 4 && packet.cleanStart;
+}
+
+function refuseWill(client: Client, will: Will | undefined, principal: Principal): Refusal | undefined {
+  if (!will) return undefined;
+  if (!isWithinLimits(will.topic, client.services.limits)) {
+    return { reasonCode: ReasonCode.topicNameInvalid, reason: "will-topic" };
+  }
+  const topic = client.services.routerOf(principal.tenant).topic(will.topic);
+  const { qos, retain, properties } = will;
+  const refusal = refusalOf(principal.policy, {
+    topic,
+    qos,
+    retain,
+    responseTopic: properties.responseTopic,
+  });
+  return refusal === undefined ? undefined : { reasonCode: ReasonCode.notAuthorized, reason: "will" };
+}
+
+async function openSession(client: Client, packet: ConnectPacket, principal: Principal): Promise<void> {
+  const { services } = client;
+  const expiryS = sessionExpiryS(packet, services.limits);
+  const refresh = (): void => services.authenticator.refresh(principal);
+  const request = { principal, cleanStart: packet.cleanStart, expiryS, will: packet.will, refresh };
+  await services.directory.open(request, (session, isPresent) => {
+    if (client.isClosed) services.directory.abandoned(session);
+    else if (principal.ended === undefined) accept(client, packet, session, isPresent);
+    else {
+      services.directory.abandoned(session);
+      refuse(client, packet, { reasonCode: ReasonCode.badUserNameOrPassword, reason: "ended" });
+    }
+  });
+}
+
+/** Clean Session 0 of 3.x outlives its connection by the broker's maximum. */
+function sessionExpiryS(packet: ConnectPacket, limits: Limits): number {
+  if (packet.protocolVersion !== 5) return packet.cleanStart ? 0 : limits.maxSessionExpiryS;
+  return Math.min(packet.properties.sessionExpiryInterval ?? 0, limits.maxSessionExpiryS);
+}
+
+function accept(client: Client, packet: ConnectPacket, session: Session, isPresent: boolean): void {
+  const { services, link, peer } = client;
+  const { limits } = services;
+  const connection = new ServedConnection(session, services, link, peer, packet);
+  const keepAliveS = serverKeepAliveS(packet, limits);
+  link.configure({
+    protocolVersion: packet.protocolVersion,
+    maxSilenceMs: keepAliveS * 1_000 * keepAliveGrace,
+    maxOutgoingPacketBytes: packet.properties.maximumPacketSize ?? Infinity,
+    outgoingTopicAliasMaximum: packet.properties.topicAliasMaximum ?? 0,
+  });
+  link.send({
+    type: "connack",
+    sessionPresent: isPresent,
+    reasonCode: ReasonCode.success,
+    properties: packet.protocolVersion === 5 ? connackProperties(packet, session, limits, keepAliveS) : {},
+  });
+  services.counters.connectionsTotal += 1;
+  client.serve(connection);
+  void session.attach(connection).catch((error: unknown) => {
+    services.logger.error({ session: session.id, error: String(error) }, "a session could not be resumed");
+    connection.close("lost");
+  });
+}
+
+/** MQTT 5 clients can be told another keep alive; the older ones keep their own. */
+function serverKeepAliveS(packet: ConnectPacket, limits: Limits): number {
+  if (packet.protocolVersion !== 5) return packet.keepAlive;
+  return packet.keepAlive === 0 ? limits.maxKeepAliveS : Math.min(packet.keepAlive, limits.maxKeepAliveS);
+}
+
+function connackProperties(
+  packet: ConnectPacket,
+  session: Session,
+  limits: Limits,
+  keepAliveS: number,
+): ConnackProperties {
+  const requestedExpiryS = packet.properties.sessionExpiryInterval ?? 0;
+  const responseInformation = packet.properties.requestResponseInformation
+    ? responsePrefix(session)
+    : undefined;
+  return {
+    ...(session.expiryS !== requestedExpiryS && { sessionExpiryInterval: session.expiryS }),
+    ...(limits.receiveMaximum < 65_535 && { receiveMaximum: limits.receiveMaximum }),
+    maximumPacketSize: limits.maxPacketBytes,
+    ...(packet.clientId === "" && { assignedClientIdentifier: session.clientId }), // [MQTT-3.2.2-16]
+    ...(limits.topicAliasMaximum > 0 && { topicAliasMaximum: limits.topicAliasMaximum }),
+    ...(keepAliveS !== packet.keepAlive && { serverKeepAlive: keepAliveS }),
+    ...(responseInformation !== undefined && { responseInformation }),
+  };
+}
+
+/** A prefix below which the client may subscribe: the first part of its policy that is a plain subtree (semantics.md §1.6). */
+function responsePrefix(session: Session): string | undefined {
+  const { filters } = session.principal.policy.effectiveFilters("#", 0);
+  for (const { filter } of filters) {
+    if (filter === "#") return `response/${session.clientId}/`;
+    const prefix = filter.endsWith("/#") ? filter.slice(0, -1) : "";
+    if (prefix !== "" && !prefix.includes("+")) return prefix;
+  }
+  return undefined;
+}
+
+/** A refusal tells the code and nothing else (semantics.md §1.15). */
+function refuse(client: Client, packet: ConnectPacket, refusal: Refusal): void {
+  const { services, link, peer } = client;
+  services.counters.connectionsRefused += 1;
+  services.counters.authFailures[refusal.reason] = (services.counters.authFailures[refusal.reason] ?? 0) + 1;
+  services.logger.info(
+    { address: peer.address, code: refusal.reasonCode, reason: refusal.reason },
+    "CONNECT refused",
+  );
+  link.configure({
+    protocolVersion: packet.protocolVersion,
+    maxSilenceMs: 0,
+    maxOutgoingPacketBytes: packet.properties.maximumPacketSize ?? Infinity,
+    outgoingTopicAliasMaximum: 0,
+  });
+  link.send({ type: "connack", sessionPresent: false, reasonCode: refusal.reasonCode });
+  client.close();
+}

@@ -1,0 +1,228 @@
+import type { MessageProperties, PublishPacket, PublishProperties } from "@weir/protocol";
+import { ReasonCode } from "@weir/protocol";
+import { EngineError } from "../../ports/engine.ts";
+import type { Message } from "../../ports/message.ts";
+import type { Topic } from "../../routing/topic-table.ts";
+import type { Settle } from "../ack-queue.ts";
+import type { InboundEntry } from "../incoming.ts";
+import { isWithinLimits, refusalOf } from "../publish-rules.ts";
+import type { ServedConnection } from "../served-connection.ts";
+
+/** How long a 3.x client that cannot be told of a full disk is kept waiting (semantics.md §2.12). */
+const fullGraceMs = 30_000;
+
+/** PUBLISH: resolve the topic, authorise it, act; the acknowledgement comes last. */
+export function handlePublish(connection: ServedConnection, packet: PublishPacket): void {
+  const { counters } = connection.services;
+  counters.messagesReceived[packet.qos] += 1;
+  const name = resolveTopic(connection, packet);
+  if (name === undefined) return;
+  if (packet.qos === 2 && isRepeated(connection, packet.packetId)) return;
+  if (packet.qos > 0 && !connection.beginInbound(packet.qos as 1 | 2, packet.packetId)) {
+    connection.end(ReasonCode.receiveMaximumExceeded);
+    return;
+  }
+  const topic = allowedTopic(connection, packet, name);
+  if (!topic) return;
+  const message = messageOf(connection, packet, topic);
+  if (packet.qos === 0) connection.session.router.publish(message);
+  else if (packet.qos === 1) publishQos1(connection, packet.packetId, message);
+  else publishQos2(connection, packet.packetId, message);
+}
+
+/** The topic name, by alias where there is one; undefined: the connection was ended. */
+function resolveTopic(connection: ServedConnection, packet: PublishPacket): string | undefined {
+  const alias = packet.properties?.topicAlias;
+  if (alias === undefined) return packet.topic;
+  if (alias > connection.services.limits.topicAliasMaximum) {
+    connection.end(ReasonCode.topicAliasInvalid); // [MQTT-3.3.2-9]
+    return undefined;
+  }
+  if (packet.topic !== "") {
+    connection.topicAliases.set(alias, packet.topic);
+    return packet.topic;
+  }
+  const name = connection.topicAliases.get(alias);
+  if (name === undefined) connection.end(ReasonCode.protocolError, "a topic alias that stands for nothing");
+  return name;
+}
+
+/** The topic, if the principal may publish so; undefined: refused and answered. */
+function allowedTopic(connection: ServedConnection, packet: PublishPacket, name: string): Topic | undefined {
+  const { policy } = connection.session.principal;
+  const { qos, retain } = packet;
+  const responseTopic = packet.properties?.responseTopic;
+  const last = connection.allowed;
+  if (
+    last !== undefined &&
+    last.topic.name === name &&
+    last.policy === policy &&
+    last.qos === qos &&
+    last.retain === retain &&
+    responseTopic === undefined
+  ) {
+    return last.topic;
+  }
+  if (!isWithinLimits(name, connection.services.limits)) {
+    refuseTopic(connection, packet);
+    return undefined;
+  }
+  const topic = connection.session.router.topic(name);
+  const refusal = refusalOf(policy, { topic, qos, retain, responseTopic });
+  if (refusal !== undefined) {
+    refusePublish(connection, packet, refusal);
+    return undefined;
+  }
+  connection.allowed = { topic, policy, qos, retain };
+  return topic;
+}
+
+/** Too long or too deep for this broker. At QoS 0 and before 5.0 nothing but the end of the connection tells. */
+function refuseTopic(connection: ServedConnection, packet: PublishPacket): void {
+  if (packet.qos > 0 && connection.protocolVersion === 5)
+    acknowledge(connection, packet, ReasonCode.topicNameInvalid);
+  else connection.end(ReasonCode.topicNameInvalid);
+}
+
+/** Before 5.0 an acknowledgement cannot refuse: the client gets the normal one, and the message goes nowhere. */
+function refusePublish(connection: ServedConnection, packet: PublishPacket, refusal: string): void {
+  connection.services.counters.publishDenied += 1;
+  connection.session.dropped("acl", 1, packet.payload.length);
+  if (packet.qos === 0) return;
+  if (connection.protocolVersion === 5) {
+    acknowledge(connection, packet, ReasonCode.notAuthorized, refusal);
+    return;
+  }
+  if (packet.qos === 2) own(connection, packet.packetId);
+  acknowledge(connection, packet, ReasonCode.success);
+}
+
+function acknowledge(
+  connection: ServedConnection,
+  packet: PublishPacket,
+  reasonCode: ReasonCode,
+  reasonString?: string,
+): void {
+  const told = connection.sendsProblemInformation ? reasonString : undefined;
+  connection.acks.add(packet.qos === 1 ? "puback" : "pubrec", packet.packetId, reasonCode, told);
+}
+
+function messageOf(connection: ServedConnection, packet: PublishPacket, topic: Topic): Message {
+  const { properties } = packet;
+  const expiryS = properties?.messageExpiryInterval;
+  return {
+    topic,
+    payload: packet.payload,
+    qos: packet.qos,
+    retain: packet.retain,
+    properties: properties && forwarded(properties),
+    expiresAtMs: expiryS === undefined ? Infinity : connection.services.clock.nowMs() + expiryS * 1_000,
+    publisher: connection.publisher,
+    frames: undefined,
+  };
+}
+
+/** What travels on with the message, unchanged [MQTT-3.3.2-4, -15 to -20]. */
+function forwarded(properties: PublishProperties): MessageProperties | undefined {
+  const { topicAlias: _, messageExpiryInterval: __, subscriptionIdentifiers: ___, ...message } = properties;
+  return Object.keys(message).length > 0 ? message : undefined;
+}
+
+function publishQos1(connection: ServedConnection, packetId: number, message: Message): void {
+  const appended = connection.session.router.publish(message);
+  if (!appended) {
+    connection.acks.add("puback", packetId, ReasonCode.success);
+    return;
+  }
+  const settle = connection.acks.reserve("puback", packetId);
+  appended.then(
+    () => settle(ReasonCode.success),
+    (error: unknown) => notDurable(connection, settle, error),
+  );
+}
+
+/** The id is known before PUBREC can leave; what the log says of it decides (semantics.md §2.3). */
+function publishQos2(connection: ServedConnection, packetId: number, message: Message): void {
+  const { session } = connection;
+  const { incoming, incarnation } = session;
+  const use = incoming.nextUse(incarnation);
+  const appended = session.router.publish(message, { incarnation, packetId }, use);
+  if (!appended) {
+    own(connection, packetId);
+    connection.acks.add("pubrec", packetId, ReasonCode.success);
+    return;
+  }
+  const settle = connection.acks.reserve("pubrec", packetId);
+  const entry: InboundEntry = { state: "pending", id: use, isLogged: true, settled: undefined };
+  incoming.set(packetId, entry);
+  entry.settled = appended.then(
+    () => {
+      entry.state = "owned";
+      settle(ReasonCode.success);
+    },
+    (error: unknown) => {
+      const isUnknown = error instanceof EngineError && error.maybeApplied;
+      if (isUnknown) entry.state = "unknown";
+      else incoming.delete(packetId);
+      notDurable(connection, settle, error);
+    },
+  );
+}
+
+/** The broker has the message, and nothing of it is in the log. */
+function own(connection: ServedConnection, packetId: number): void {
+  connection.session.incoming.set(packetId, { state: "owned", id: "", isLogged: false, settled: undefined });
+}
+
+/** A PUBLISH whose packet id was not released: PUBREC again and nothing else [MQTT-4.3.3-10]. */
+function isRepeated(connection: ServedConnection, packetId: number): boolean {
+  const entry = connection.session.incoming.get(packetId);
+  if (!entry) return false;
+  if (entry.state === "owned") {
+    connection.acks.add("pubrec", packetId, ReasonCode.success);
+    return true;
+  }
+  void answerRepeated(connection, packetId, entry);
+  return true;
+}
+
+/** The log has not said yet whether it has the first one: wait, or ask. */
+async function answerRepeated(
+  connection: ServedConnection,
+  packetId: number,
+  entry: InboundEntry,
+): Promise<void> {
+  const settle = connection.acks.reserve("pubrec", packetId);
+  await entry.settled;
+  try {
+    if (entry.state === "unknown" && (await connection.session.router.lookup(entry.id)))
+      entry.state = "owned";
+  } catch (error) {
+    notDurable(connection, settle, error);
+    return;
+  }
+  if (entry.state === "owned") settle(ReasonCode.success);
+  else {
+    connection.session.incoming.delete(packetId);
+    connection.close("lost"); // surely not there: the client sends it again, as new
+  }
+}
+
+/** The engine has not promised. Only where it surely has not got the message may an acknowledgement say so. */
+function notDurable(connection: ServedConnection, settle: Settle, error: unknown): void {
+  const { services, link } = connection;
+  const isRefused = error instanceof EngineError && !error.maybeApplied;
+  const isFull = isRefused && (error.code === "full" || error.code === "overloaded");
+  services.logger.warn(
+    { session: connection.session.id, error: String(error) },
+    "a message could not be made durable",
+  );
+  if (isFull && connection.protocolVersion === 5) {
+    settle(ReasonCode.quotaExceeded);
+  } else if (isFull) {
+    link.pause(true);
+    services.clock.after(fullGraceMs, () => connection.close("lost"));
+  } else {
+    connection.close("lost");
+  }
+}

@@ -1,0 +1,65 @@
+import { isShared } from "@weir/protocol";
+import type { Clock } from "../ports/clock.ts";
+import { retainedFor } from "./retained-delivery.ts";
+import type { Session } from "./session.ts";
+import type { Regrant } from "./subscriptions.ts";
+
+/** How long one slice may hold the event loop. */
+const sliceMs = 2;
+
+/**
+ * Lets effective filters follow a changed policy: in slices, and once for several changes of one session. Until a
+ * session's turn has come its deliveries are checked one by one (semantics.md §1.8).
+ */
+export class Reindexer {
+  readonly #clock: Clock;
+  readonly #due = new Set<Session>();
+  #isScheduled = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(session: Session): void {
+    this.#due.add(session);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#clock.soon(() => this.#slice());
+  }
+
+  #slice(): void {
+    this.#isScheduled = false;
+    const until = this.#clock.nowMs() + sliceMs;
+    for (const session of this.#due) {
+      this.#due.delete(session);
+      if (!session.hasEnded) reindex(session);
+      if (this.#clock.nowMs() >= until) break;
+    }
+    if (this.#due.size > 0) this.#schedule();
+  }
+}
+
+function reindex(session: Session): void {
+  const changed = session.subscriptions.regrant();
+  session.isRechecking = false;
+  if (changed.length === 0) return;
+  session.record?.mark("meta");
+  session.tell("$client/acl", { subscriptions: changed.map(describe) });
+  for (const { subscription, before } of changed) {
+    if (!isShared(subscription.topicFilter) && subscription.retainHandling !== 2) {
+      session.outgoing.addRetained(retainedFor(session.router, subscription, before));
+    }
+  }
+  session.pump();
+}
+
+function describe({ subscription }: Regrant): { filter: string; effective: string[] } {
+  return {
+    filter: subscription.topicFilter,
+    effective: subscription.granted.map((granted) => granted.filter),
+  };
+}

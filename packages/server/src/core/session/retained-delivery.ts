@@ -1,0 +1,41 @@
+import { type Qos, splitLevels } from "@weir/protocol";
+import type { Message } from "../ports/message.ts";
+import { type Delivery, mergeDelivery } from "../routing/delivery.ts";
+import type { Router } from "../routing/router.ts";
+import type { GrantedFilter, Subscription } from "../routing/subscription.ts";
+import { levelsMatch } from "../topics/filter-matching.ts";
+
+interface SplitFilter {
+  readonly levels: readonly string[];
+  readonly qos: Qos;
+}
+
+/**
+ * The retained messages that a subscription is owed: each topic once, whichever of its granted filters match, and none
+ * that `known` filters already cover. Lazy: read as fast as the client takes them.
+ */
+export function* retainedFor(
+  router: Router,
+  subscription: Subscription,
+  known: readonly GrantedFilter[] = [],
+): Generator<{ message: Message; delivery: Delivery }> {
+  const seen: SplitFilter[] = known.map(split);
+  for (const granted of subscription.granted) {
+    const filter = split(granted);
+    for (const message of router.retained.match(filter.levels)) {
+      const isSeen = seen.some((other) => levelsMatch(other.levels, message.topic.levels));
+      if (!isSeen) yield { message, delivery: retainedDelivery(subscription, filter.qos) };
+    }
+    seen.push(filter);
+  }
+}
+
+/** Sent because of a subscription: RETAIN stays 1 whatever Retain As Published says (MQTT 5.0 §3.3.1.3). */
+function retainedDelivery(subscription: Subscription, qos: Qos): Delivery {
+  const merged = mergeDelivery(subscription.recipient, [{ subscription, qos }]) as Delivery;
+  return { ...merged, retainAsPublished: true };
+}
+
+function split(granted: GrantedFilter): SplitFilter {
+  return { levels: splitLevels(granted.filter), qos: granted.qos };
+}

@@ -1,0 +1,108 @@
+import { ReasonCode, type ConnectPacket, type ProtocolVersion, type Qos } from "@weir/protocol";
+import type { Policy } from "../access/policy.ts";
+import type { Publisher } from "../ports/message.ts";
+import type { Link, Peer } from "../ports/transport.ts";
+import type { Topic } from "../routing/topic-table.ts";
+import { AckQueue, type SentAck } from "./ack-queue.ts";
+import type { ClientServices } from "./client-services.ts";
+import type { Attachment, Session } from "./session.ts";
+import type { ConnectionEnd } from "./session-directory.ts";
+
+/** The last publish that the policy allowed: publishers repeat themselves. */
+interface AllowedPublish {
+  readonly topic: Topic;
+  readonly policy: Policy;
+  readonly qos: Qos;
+  readonly retain: boolean;
+}
+
+/** A connection whose CONNECT was accepted: what its packets are handled with. */
+export class ServedConnection implements Attachment {
+  readonly session: Session;
+  readonly services: ClientServices;
+  readonly link: Link;
+  readonly peer: Peer;
+  readonly protocolVersion: ProtocolVersion;
+  readonly receiveMaximum: number;
+  readonly connectedSinceMs: number;
+  readonly publisher: Publisher;
+  /** 0 in CONNECT forbids another value in DISCONNECT. */
+  readonly connectExpiryS: number;
+  readonly sendsProblemInformation: boolean;
+  readonly acks: AckQueue;
+  readonly topicAliases: Map<number, string> = new Map();
+  allowed: AllowedPublish | undefined;
+  isOpen = true;
+  /** PUBLISHes of QoS 1 and 2 that have not had their last acknowledgement: the client may have `receiveMaximum`. */
+  #unacknowledged = 0;
+  #isHeldBack = false;
+  /** The QoS 2 ids among them. */
+  readonly #inbound = new Set<number>();
+
+  constructor(session: Session, services: ClientServices, link: Link, peer: Peer, packet: ConnectPacket) {
+    this.session = session;
+    this.services = services;
+    this.link = link;
+    this.peer = peer;
+    this.protocolVersion = packet.protocolVersion;
+    this.receiveMaximum =
+      packet.protocolVersion === 5
+        ? (packet.properties.receiveMaximum ?? 65_535)
+        : services.limits.receiveMaximum;
+    this.connectedSinceMs = services.clock.nowMs();
+    this.publisher = session.publisher;
+    this.connectExpiryS = packet.properties.sessionExpiryInterval ?? 0;
+    this.sendsProblemInformation = packet.properties.requestProblemInformation ?? true;
+    this.acks = new AckQueue(link, (ack) => this.#acknowledged(ack));
+  }
+
+  /** Ends the connection for what the broker has found or decided: DISCONNECT where the protocol has it, then the close. */
+  end(reasonCode: ReasonCode, reasonString?: string): void {
+    if (!this.isOpen) return;
+    if (this.protocolVersion === 5) {
+      const properties = reasonString !== undefined && this.sendsProblemInformation ? { reasonString } : {};
+      this.link.send({ type: "disconnect", reasonCode, properties });
+    }
+    this.close("lost");
+  }
+
+  /** Ends the connection without a word. */
+  close(how: ConnectionEnd): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.link.close();
+    this.services.directory.closed(this.session, this, how);
+  }
+
+  /** False: the client has more unacknowledged than the broker's Receive Maximum allows [MQTT-3.3.4-7]. */
+  beginInbound(qos: 1 | 2, packetId: number): boolean {
+    if (this.#unacknowledged >= this.services.limits.receiveMaximum && this.protocolVersion === 5)
+      return false;
+    this.#unacknowledged += 1;
+    if (qos === 2) this.#inbound.add(packetId);
+    this.#holdBack();
+    return true;
+  }
+
+  /** A QoS 2 exchange is over. */
+  endInbound(packetId: number): void {
+    if (this.#inbound.delete(packetId)) this.#unacknowledged -= 1;
+  }
+
+  /** PUBACK is the last acknowledgement at QoS 1; at QoS 2 a refusing PUBREC is [MQTT-4.3.3-9]. */
+  #acknowledged(ack: SentAck): void {
+    if (ack.type === "puback") this.#unacknowledged -= 1;
+    else if (ack.reasonCode >= 0x80) this.endInbound(ack.packetId);
+    if (this.#isHeldBack && this.acks.length * 2 <= this.services.limits.receiveMaximum) {
+      this.#isHeldBack = false;
+      this.link.pause(false);
+    }
+  }
+
+  /** Older clients know no Receive Maximum: while too many wait for the engine, reading stops. */
+  #holdBack(): void {
+    if (this.#isHeldBack || this.acks.length < this.services.limits.receiveMaximum) return;
+    this.#isHeldBack = true;
+    this.link.pause(true);
+  }
+}

@@ -1,0 +1,252 @@
+import type { ReasonCode as Code, Will } from "@weir/protocol";
+import { ReasonCode } from "@weir/protocol";
+import { identityKey, type Principal, type PrincipalEnd } from "../access/principal.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Owners } from "../ports/engine.ts";
+import type { Counters, Logger } from "../ports/telemetry.ts";
+import type { Router } from "../routing/router.ts";
+import { KeyedLock } from "./keyed-lock.ts";
+import type { Limits } from "./limits.ts";
+import { Reindexer } from "./reindexer.ts";
+import { type Attachment, Session } from "./session.ts";
+import { sessionKey } from "./session-key.ts";
+import { WillPublisher } from "./will-publisher.ts";
+
+export interface SessionDirectoryOptions {
+  readonly owners: Owners;
+  readonly routerOf: (tenant: string) => Router;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  readonly randomId: () => string;
+}
+
+/** What CONNECT asks of the directory. */
+export interface OpenRequest {
+  readonly principal: Principal;
+  readonly cleanStart: boolean;
+  /** Seconds, already within the broker's bound. */
+  readonly expiryS: number;
+  readonly will: Will | undefined;
+  /** Brings the principal up to date, at once: called just before the session is computed under its policy. */
+  readonly refresh: () => void;
+}
+
+/** How a connection came to its end. */
+export type ConnectionEnd = "lost" | "disconnected";
+
+/** The sessions of this node: found, made, resumed, taken over, ended. */
+export class SessionDirectory {
+  readonly #options: SessionDirectoryOptions;
+  readonly #byKey = new Map<string, Session>();
+  readonly #byId = new Map<string, Session>();
+  readonly #opening = new KeyedLock();
+  readonly #expiries = new Map<Session, Timer>();
+  readonly #marked = new Set<Session>();
+  readonly #wills: WillPublisher;
+  readonly #reindexer: Reindexer;
+
+  constructor(options: SessionDirectoryOptions) {
+    this.#options = options;
+    this.#wills = new WillPublisher(options.clock, options.logger);
+    this.#reindexer = new Reindexer(options.clock);
+  }
+
+  get all(): Iterable<Session> {
+    return this.#byKey.values();
+  }
+
+  get count(): number {
+    return this.#byKey.size;
+  }
+
+  *list(tenant: string): Generator<Session> {
+    for (const session of this.#byKey.values()) if (session.tenant === tenant) yield session;
+  }
+
+  get(tenant: string, id: string): Session | undefined {
+    const session = this.#byId.get(id);
+    return session?.tenant === tenant ? session : undefined;
+  }
+
+  byKey(key: string): Session | undefined {
+    return this.#byKey.get(key);
+  }
+
+  *ofToken(tenant: string, tokenId: string): Generator<Session> {
+    for (const session of this.list(tenant)) if (session.principal.tokenId === tokenId) yield session;
+  }
+
+  /**
+   * Finds or makes the session that a CONNECT asks for, ends the connection that has it [MQTT-3.1.4-3], and calls
+   * `serve` with it: until that returns, nobody else opens the same session. Rejects with EngineError.
+   */
+  async open(request: OpenRequest, serve: (session: Session, isPresent: boolean) => void): Promise<void> {
+    const { principal } = request;
+    const key = sessionKey(principal.tenant, principal.identity, principal.clientId);
+    await this.#opening.run(key, async () => {
+      const existing = await this.#takeOver(key, request);
+      const session = existing ?? this.#create(key, principal);
+      await this.#prepare(session, request);
+      request.refresh();
+      if (existing) session.resume(principal);
+      serve(session, existing !== undefined);
+    });
+  }
+
+  /** The connection is no more: the will and the session's expiry take their course [MQTT-3.1.2-8, -10, -23]. */
+  closed(session: Session, attachment: Attachment, how: ConnectionEnd): void {
+    if (session.attachment !== attachment) return;
+    session.detach();
+    if (how === "disconnected") this.#wills.cancel(session);
+    this.#rest(session);
+  }
+
+  /** The connection that asked for the session was gone before it could be served. */
+  abandoned(session: Session): void {
+    this.#wills.cancel(session);
+    this.#rest(session);
+  }
+
+  /** DISCONNECT with the code; with `forget` the session is deleted, else it goes on without a connection. */
+  async end(session: Session, reasonCode: Code, forget: boolean): Promise<void> {
+    session.attachment?.end(reasonCode);
+    if (forget) await this.#forget(session);
+  }
+
+  /** The principal may do nothing any more (semantics.md §1.9, §1.10). */
+  endPrincipal(session: Session, why: PrincipalEnd): void {
+    session.principal.ended = why;
+    if (why !== "expired") {
+      session.stoppedAt = session.router.tailSeq;
+      session.subscriptions.stopCollecting();
+    }
+    void this.end(
+      session,
+      why === "expired" ? ReasonCode.maximumConnectTime : ReasonCode.administrativeAction,
+      false,
+    );
+  }
+
+  /** A session whose record was found at the start: it has no connection. */
+  restore(session: Session): void {
+    this.#add(session);
+    this.#wills.schedule(session, afterCrashS);
+    this.#expireLater(session, Math.max(session.expiryS, session.will ? afterCrashS : 0));
+  }
+
+  /** A session as CONNECT or recovery needs it, not yet in the directory. */
+  build(key: string, id: string, incarnation: string, principal: Principal): Session {
+    return new Session({
+      ...this.#options,
+      id,
+      key,
+      incarnation,
+      principal,
+      router: this.#options.routerOf(principal.tenant),
+      onPolicyChanged: (changed) => this.#reindexer.add(changed),
+      onRecordMarked: (marked) => this.#marked.add(marked),
+      onPrincipalEnded: (ended, why) => this.endPrincipal(ended, why),
+    });
+  }
+
+  /** The broker stops: every connection is told, wills without delay are published, and everything due is saved. */
+  async stop(): Promise<void> {
+    for (const session of [...this.#byKey.values()]) session.attachment?.end(ReasonCode.serverShuttingDown);
+    await this.#wills.stop();
+    for (const timer of this.#expiries.values()) timer.cancel();
+    const records = [...this.#byKey.values()].map((session) =>
+      session.record?.save("meta", "cursor", "inFlight"),
+    );
+    await Promise.allSettled(records);
+  }
+
+  /** What was marked and not yet saved. */
+  async saveMarked(): Promise<void> {
+    const marked = [...this.#marked];
+    this.#marked.clear();
+    await Promise.allSettled(marked.map((session) => session.record?.save()));
+  }
+
+  /** The session to resume, its connection ended; undefined: a new one is to be made. */
+  async #takeOver(key: string, request: OpenRequest): Promise<Session | undefined> {
+    const existing = this.#byKey.get(key);
+    if (!existing) return undefined;
+    existing.attachment?.end(ReasonCode.sessionTakenOver);
+    if (existing.hasEnded) return undefined;
+    if (request.cleanStart) {
+      await this.#forget(existing); // [MQTT-3.1.2-4]
+      return undefined;
+    }
+    this.#wills.cancel(existing);
+    this.#expiries.get(existing)?.cancel();
+    this.#expiries.delete(existing);
+    return existing;
+  }
+
+  #create(key: string, principal: Principal): Session {
+    const { randomId } = this.#options;
+    return this.build(key, randomId(), randomId(), principal);
+  }
+
+  /** What must be durable before CONNACK: the session, where it outlives its connection, and its will. */
+  async #prepare(session: Session, request: OpenRequest): Promise<void> {
+    session.expiryS = request.expiryS;
+    session.will = request.will;
+    const { owners } = this.#options;
+    if (!session.record && (request.expiryS > 0 || request.will)) {
+      const { tenant, identity } = request.principal;
+      session.keepIn(
+        owners,
+        await owners.acquire("session", tenant, session.key, identityKey(tenant, identity)),
+      );
+    }
+    if (request.expiryS > 0 && !session.isLogged) session.readLog();
+    this.#add(session);
+    await session.record?.save("meta", "cursor", "inFlight");
+  }
+
+  #add(session: Session): void {
+    this.#byKey.set(session.key, session);
+    this.#byId.set(session.id, session);
+  }
+
+  /** A session without a connection: how long it waits for one. */
+  #rest(session: Session): void {
+    if (session.expiryS === 0) {
+      void this.#forget(session);
+      return;
+    }
+    this.#wills.schedule(session);
+    this.#expireLater(session, session.expiryS);
+    session.record?.saveThen(["meta", "cursor", "inFlight"], () => {});
+  }
+
+  #expireLater(session: Session, delayS: number): void {
+    const timer = this.#options.clock.after(delayS * 1_000, () => void this.#forget(session));
+    this.#expiries.set(session, timer);
+  }
+
+  /** The session ends: its will is due [MQTT-3.1.2-8], and nothing else of it remains [MQTT-4.1.0-2]. */
+  async #forget(session: Session): Promise<void> {
+    if (session.hasEnded) return;
+    this.#expiries.get(session)?.cancel();
+    this.#expiries.delete(session);
+    session.close();
+    const willIsOut = this.#wills.publish(session);
+    if (this.#byKey.get(session.key) === session) this.#byKey.delete(session.key);
+    this.#byId.delete(session.id);
+    this.#marked.delete(session);
+    await willIsOut;
+    await session.record?.close(true).catch((error: unknown) => {
+      this.#options.logger.error(
+        { session: session.id, error: String(error) },
+        "an ended session could not be deleted",
+      );
+    });
+  }
+}
+
+/** Seconds that a client has to come back after a crash before its will is published (semantics.md §1.10). */
+const afterCrashS = 10;

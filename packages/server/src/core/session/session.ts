@@ -1,0 +1,301 @@
+import { encodeText, type Qos, type ReasonCode, type Will } from "@weir/protocol";
+import type { Principal, PrincipalEnd } from "../access/principal.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Held, Owners, Plain, Seq } from "../ports/engine.ts";
+import type { Message, Publisher, TopicName } from "../ports/message.ts";
+import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
+import type { Link, Peer } from "../ports/transport.ts";
+import type { Delivery } from "../routing/delivery.ts";
+import type { LogReader } from "../routing/log-reader.ts";
+import type { Router } from "../routing/router.ts";
+import type { GiveBack } from "../routing/subscription.ts";
+import type { ClientTopic } from "./client-topics.ts";
+import { DropNotice } from "./drop-notice.ts";
+import { Incoming } from "./incoming.ts";
+import type { Limits } from "./limits.ts";
+import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
+import { type RecordSource, SessionRecord } from "./session-record.ts";
+import { type SessionView, viewOf } from "./session-view.ts";
+import { Subscriptions, type SubscriptionsOwner } from "./subscriptions.ts";
+
+/** The connection that serves a session. */
+export interface Attachment {
+  readonly link: Link;
+  readonly peer: Peer;
+  readonly protocolVersion: 3 | 4 | 5;
+  /** The client's Receive Maximum. */
+  readonly receiveMaximum: number;
+  readonly connectedSinceMs: number;
+  /** Ends the connection with a DISCONNECT (where the protocol has one), for what the broker has decided. */
+  end(reasonCode: ReasonCode): void;
+}
+
+export interface SessionOptions {
+  /** For people and REST; no secret and no name. */
+  readonly id: string;
+  readonly key: string;
+  /** Another one whenever the session is made anew: tells recovery whose packet ids a record speaks of. */
+  readonly incarnation: string;
+  readonly principal: Principal;
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  /** Told when the policy of the session's principal was replaced. */
+  readonly onPolicyChanged: (session: Session) => void;
+  /** Told when something of the session waits to be saved. */
+  readonly onRecordMarked: (session: Session) => void;
+  /** Told when the session's principal may do nothing any more. */
+  readonly onPrincipalEnded: (session: Session, why: PrincipalEnd) => void;
+}
+
+/** One MQTT session: what is subscribed, what is on its way in and out, and the connection that serves it, if there is one. */
+export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource {
+  readonly id: string;
+  readonly key: string;
+  readonly incarnation: string;
+  readonly subscriptions: Subscriptions;
+  readonly outgoing: Outgoing;
+  readonly incoming: Incoming = new Incoming();
+  readonly router: Router;
+  principal: Principal;
+  /** Seconds; 0 ends the session with its connection. */
+  expiryS = 0;
+  will: Will | undefined;
+  attachment: Attachment | undefined;
+  record: SessionRecord | undefined;
+  isRechecking = false;
+  hasEnded = false;
+  /** Set while a deleted, disabled or revoked principal's session has stopped collecting, at this record. */
+  stoppedAt: Seq | undefined;
+  disconnectedAtMs: number | undefined;
+  droppedCount = 0;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #dropNotice: DropNotice;
+  readonly #onPolicyChanged: (session: Session) => void;
+  readonly #onRecordMarked: (session: Session) => void;
+  readonly #onPrincipalEnded: (session: Session, why: PrincipalEnd) => void;
+  #isLogged = false;
+
+  constructor(options: SessionOptions) {
+    this.id = options.id;
+    this.key = options.key;
+    this.incarnation = options.incarnation;
+    this.principal = options.principal;
+    this.router = options.router;
+    this.#clock = options.clock;
+    this.#counters = options.counters;
+    this.#logger = options.logger;
+    this.#onPolicyChanged = options.onPolicyChanged;
+    this.#onRecordMarked = options.onRecordMarked;
+    this.#onPrincipalEnded = options.onPrincipalEnded;
+    const { directQueuedMessages, directQueuedBytes } = options.limits;
+    this.outgoing = new Outgoing({ ...options, owner: this, directQueuedMessages, directQueuedBytes });
+    this.subscriptions = new Subscriptions(this, options.router);
+    this.#dropNotice = new DropNotice(this, options.clock);
+  }
+
+  get tenant(): string {
+    return this.principal.tenant;
+  }
+
+  get clientId(): string {
+    return this.principal.clientId;
+  }
+
+  get isLogged(): boolean {
+    return this.#isLogged;
+  }
+
+  get isConnected(): boolean {
+    return this.attachment !== undefined;
+  }
+
+  get reader(): LogReader | undefined {
+    return this.outgoing.reader;
+  }
+
+  get publisher(): Publisher {
+    const { realm, subject } = this.principal.identity;
+    return { sessionKey: this.key, realm, subject, clientId: this.clientId };
+  }
+
+  /** The engine remembers the session from now on. */
+  keepIn(owners: Owners, held: Held): void {
+    this.record = new SessionRecord(owners, held, this);
+  }
+
+  /** Messages of QoS 1 and 2 come through the log from now on (or, for recovery, from after a saved position). */
+  readLog(after?: Seq): void {
+    this.#isLogged = true;
+    this.outgoing.openFeed(after);
+  }
+
+  // ---------------------------------------------------------------- the connection
+
+  /** Serves the session by a connection: call once CONNACK has been sent. Grants are computed anew under the principal. */
+  async attach(attachment: Attachment): Promise<void> {
+    this.attachment = attachment;
+    this.disconnectedAtMs = undefined;
+    this.subscriptions.attach();
+    await this.outgoing.attach(attachment.link, attachment.receiveMaximum);
+    if (this.attachment === attachment) this.pump();
+  }
+
+  /** Whoever resumes the session brings the rights that count from now on; everything is computed under them again. */
+  resume(principal: Principal): void {
+    this.principal = principal;
+    this.isRechecking = false;
+    if (this.stoppedAt !== undefined) {
+      this.stoppedAt = undefined;
+      this.subscriptions.collectAgain();
+    }
+    this.subscriptions.regrant();
+  }
+
+  detach(): void {
+    if (!this.attachment) return;
+    this.attachment = undefined;
+    this.disconnectedAtMs = this.#clock.nowMs();
+    this.subscriptions.detach();
+    this.outgoing.detach();
+  }
+
+  /** Nothing of the session remains in the broker's memory; its record is the directory's to close. */
+  close(): void {
+    this.hasEnded = true;
+    this.detach();
+    this.outgoing.close();
+    this.subscriptions.clear();
+  }
+
+  /** A client that has acknowledged, or whose link has drained, may take more. */
+  pump(): void {
+    this.outgoing.pump();
+    for (const group of this.subscriptions.groups) group.pump();
+  }
+
+  // ---------------------------------------------------------------- live changes of the principal
+
+  /** Call after `principal.policy` was replaced: it counts at once, and the effective filters follow in slices. */
+  policyChanged(): void {
+    this.isRechecking = true;
+    this.#onPolicyChanged(this);
+  }
+
+  /** Call when the credential ended: the connection ends with 0xA0 for an expiry, else with 0x98. */
+  endPrincipal(why: PrincipalEnd): void {
+    this.#onPrincipalEnded(this, why);
+  }
+
+  view(): SessionView {
+    return viewOf(this);
+  }
+
+  // ---------------------------------------------------------------- Recipient
+
+  canTake(qos: Qos): boolean {
+    return this.outgoing.canTake(qos);
+  }
+
+  canRead(topic: TopicName): boolean {
+    return this.principal.policy.canRead(topic.name, topic.levels);
+  }
+
+  readQos(topic: TopicName): Qos | undefined {
+    return this.principal.policy.readQos(topic.name, topic.levels);
+  }
+
+  deliver(message: Message, delivery: Delivery): void {
+    this.outgoing.deliver(message, delivery);
+  }
+
+  deliverLogged(message: Message, seq: Seq, delivery: Delivery): void {
+    this.outgoing.deliverLogged(message, seq, delivery);
+  }
+
+  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, giveBack: GiveBack): void {
+    this.outgoing.deliverShared(message, seq, delivery, giveBack);
+  }
+
+  dropped(reason: DropReason, count: number, bytes: number): void {
+    this.#counters.messagesDropped[reason] += count;
+    this.droppedCount += count;
+    this.#dropNotice.add(reason, count, bytes);
+  }
+
+  /** Sends one of the client's own topics, if it asked for it. */
+  tell(topic: ClientTopic, content: Readonly<Record<string, unknown>>): void {
+    if (!this.attachment || !this.subscriptions.wants(topic)) return;
+    this.attachment.link.publish(clientMessage(topic, content), {
+      qos: 0,
+      packetId: 0,
+      dup: false,
+      retain: false,
+      subscriptionIdentifiers: undefined,
+      messageExpiryInterval: undefined,
+    });
+  }
+
+  // ---------------------------------------------------------------- RecordSource
+
+  part(name: "meta" | "cursor" | "inFlight"): Plain {
+    if (name === "inFlight") return this.outgoing.inFlightPart();
+    return name === "cursor" ? this.#cursorPart() : this.#metaPart();
+  }
+
+  recordMarked(): void {
+    this.#onRecordMarked(this);
+  }
+
+  /** Without its record a session must not go on: nothing is acknowledged that might be lost. */
+  recordFailed(error: unknown): void {
+    this.#logger.error(
+      { session: this.id, error: String(error) },
+      "the session could not be saved; its connection ends",
+    );
+    this.attachment?.link.close();
+  }
+
+  #metaPart(): Plain {
+    const { tenant, clientId, identity, tokenId } = this.principal;
+    return {
+      id: this.id,
+      incarnation: this.incarnation,
+      tenant,
+      clientId,
+      realm: identity.realm,
+      subject: identity.subject,
+      tokenId: tokenId ?? null,
+      expiryS: this.expiryS,
+      isLogged: this.isLogged,
+      will: (this.will ?? null) as Plain,
+      subscriptions: this.subscriptions.saved() as unknown as Plain,
+    };
+  }
+
+  #cursorPart(): Plain {
+    return {
+      outgoing: this.outgoing.cursor(),
+      inbound: this.incoming.ids,
+      inboundAt: this.router.tailSeq,
+      stoppedAt: this.stoppedAt ?? null,
+    };
+  }
+}
+
+function clientMessage(topic: ClientTopic, content: Readonly<Record<string, unknown>>): Message {
+  return {
+    topic: { name: topic, levels: topic.split("/") },
+    payload: encodeText(JSON.stringify(content)),
+    qos: 0,
+    retain: false,
+    properties: undefined,
+    expiresAtMs: Infinity,
+    publisher: { sessionKey: "", realm: "", subject: "", clientId: "" },
+    frames: undefined,
+  };
+}

@@ -1,0 +1,274 @@
+import { isShared, parseShareFilter, type SubscriptionRequest } from "@weir/protocol";
+import { identityKey, type Principal } from "../access/principal.ts";
+import type { Seq } from "../ports/engine.ts";
+import type { LogReader } from "../routing/log-reader.ts";
+import type { Router } from "../routing/router.ts";
+import type { ShareGroup } from "../routing/share-group.ts";
+import type { GrantedFilter, Recipient, Subscription } from "../routing/subscription.ts";
+import { type ClientTopic, clientTopicsOf, isClientTopicFilter } from "./client-topics.ts";
+
+/** At most this many effective filters of one session enter the tree (semantics.md §1.7). */
+const maxEffectiveFilters = 4_096;
+
+export interface SubscriptionsOwner extends Recipient {
+  readonly principal: Principal;
+  readonly isConnected: boolean;
+  readonly reader: LogReader | undefined;
+}
+
+/** What a session asked for, with `from` where it was restored. */
+export type SavedSubscription = SubscriptionRequest & {
+  readonly identifier: number | undefined;
+  readonly from: Seq;
+  readonly granted: readonly GrantedFilter[];
+  /** Key of the share group, where it is shared. */
+  readonly groupKey: string | undefined;
+};
+
+export interface Grant {
+  readonly subscription: Subscription;
+  /** The session had no subscription to this filter. */
+  readonly isNew: boolean;
+  /** Wider than the policy: the effective filters are narrower than the requested one. */
+  readonly isNarrowed: boolean;
+}
+
+/** What a change of the policy did to a subscription. */
+export interface Regrant {
+  readonly subscription: Subscription;
+  readonly before: readonly GrantedFilter[];
+}
+
+/** The subscriptions of one session, by requested filter; each is in the tree, in outboxes or in a share group as granted. */
+export class Subscriptions {
+  readonly #owner: SubscriptionsOwner;
+  readonly #router: Router;
+  readonly #byFilter = new Map<string, Subscription>();
+  readonly #groups = new Map<Subscription, ShareGroup>();
+  readonly #clientTopics = new Map<string, readonly ClientTopic[]>();
+  #effectiveCount = 0;
+
+  constructor(owner: SubscriptionsOwner, router: Router) {
+    this.#owner = owner;
+    this.#router = router;
+  }
+
+  get size(): number {
+    return this.#byFilter.size + this.#clientTopics.size;
+  }
+
+  get all(): Iterable<Subscription> {
+    return this.#byFilter.values();
+  }
+
+  get groups(): Iterable<ShareGroup> {
+    return this.#groups.values();
+  }
+
+  has(topicFilter: string): boolean {
+    return this.#byFilter.has(topicFilter) || this.#clientTopics.has(topicFilter);
+  }
+
+  wants(topic: ClientTopic): boolean {
+    for (const topics of this.#clientTopics.values()) if (topics.includes(topic)) return true;
+    return false;
+  }
+
+  /** A flag on the session, whatever the policy says: these topics are the client's own. */
+  subscribeClientTopics(topicFilter: string): boolean {
+    const topics = clientTopicsOf(topicFilter);
+    if (topics.length === 0) return false;
+    this.#clientTopics.set(topicFilter, topics);
+    return true;
+  }
+
+  /** Undefined: the policy leaves nothing of it. The subscription replaces an older one to the same filter [MQTT-3.8.4-3]. */
+  subscribe(request: SubscriptionRequest, identifier: number | undefined): Grant | undefined {
+    const before = this.#byFilter.get(request.topicFilter);
+    const { granted, isChecked, isNarrowed } = this.#grant(request, before?.granted.length ?? 0);
+    if (granted.length === 0) return undefined;
+    const subscription: Subscription = {
+      recipient: this.#owner,
+      topicFilter: request.topicFilter,
+      qos: request.qos,
+      noLocal: request.noLocal,
+      retainAsPublished: request.retainAsPublished,
+      retainHandling: request.retainHandling,
+      identifier,
+      granted,
+      isChecked,
+      from: before && before.qos > 0 ? before.from : this.#router.headSeq,
+    };
+    this.#install(subscription);
+    if (before) this.#uninstall(before);
+    this.#byFilter.set(request.topicFilter, subscription);
+    return { subscription, isNew: !before, isNarrowed };
+  }
+
+  unsubscribe(topicFilter: string): boolean {
+    if (this.#clientTopics.delete(topicFilter)) return true;
+    const subscription = this.#byFilter.get(topicFilter);
+    if (!subscription) return false;
+    this.#byFilter.delete(topicFilter);
+    this.#uninstall(subscription);
+    return true;
+  }
+
+  /** The session's connection has come: its subscriptions enter the tree. */
+  attach(): void {
+    for (const subscription of this.#byFilter.values())
+      if (!isShared(subscription.topicFilter)) this.#router.attach(subscription);
+  }
+
+  /** It has gone: what persists goes on by its outboxes alone. */
+  detach(): void {
+    for (const subscription of this.#byFilter.values()) this.#router.detach(subscription);
+  }
+
+  /** Computes every grant anew, under the policy as of now, and returns those that changed. */
+  regrant(): Regrant[] {
+    const changed: Regrant[] = [];
+    for (const subscription of this.#byFilter.values()) {
+      const { granted, isChecked } = this.#grant(subscription, subscription.granted.length);
+      subscription.isChecked = isChecked;
+      const before = subscription.granted;
+      if (sameFilters(before, granted) && !this.#hasMoved(subscription)) continue;
+      this.#replaceGrant(subscription, granted);
+      changed.push({ subscription, before });
+    }
+    return changed;
+  }
+
+  /** Puts a subscription back as it was saved, before the session's first connection. */
+  restore(saved: SavedSubscription, after: Seq): void {
+    if (isClientTopicFilter(saved.topicFilter)) {
+      this.subscribeClientTopics(saved.topicFilter);
+      return;
+    }
+    const { groupKey: key, ...rest } = saved;
+    const subscription: Subscription = { ...rest, recipient: this.#owner, isChecked: false };
+    this.#effectiveCount += saved.granted.length;
+    this.#byFilter.set(saved.topicFilter, subscription);
+    if (key === undefined) this.#joinLog(subscription, after);
+    else this.#joinGroup(subscription, key, after);
+  }
+
+  saved(): SavedSubscription[] {
+    const plain = [...this.#byFilter.values()].map((subscription) => {
+      const { recipient: _, isChecked: __, ...saved } = subscription;
+      return { ...saved, groupKey: this.#groups.get(subscription)?.key };
+    });
+    for (const topicFilter of this.#clientTopics.keys()) {
+      plain.push({ ...clientTopicDefaults, topicFilter });
+    }
+    return plain;
+  }
+
+  /** Nothing more is collected; what waits stays (semantics.md §1.9). */
+  stopCollecting(): void {
+    for (const subscription of this.#groups.keys()) this.#leaveLog(subscription);
+    this.#owner.reader?.freeze();
+  }
+
+  /** The counterpart, when a principal of the same identity resumes the session. */
+  collectAgain(): void {
+    for (const subscription of this.#byFilter.values()) this.#joinLog(subscription, undefined);
+  }
+
+  clear(): void {
+    for (const subscription of this.#byFilter.values()) this.#uninstall(subscription);
+    this.#byFilter.clear();
+    this.#clientTopics.clear();
+  }
+
+  #grant(
+    request: Pick<SubscriptionRequest, "topicFilter" | "qos">,
+    replaces: number,
+  ): { granted: readonly GrantedFilter[]; isChecked: boolean; isNarrowed: boolean } {
+    const { policy } = this.#owner.principal;
+    const filter = parseShareFilter(request.topicFilter)?.filter ?? request.topicFilter;
+    const limit = maxEffectiveFilters - this.#effectiveCount + replaces;
+    const { filters, checked, narrowed } = policy.effectiveFilters(filter, request.qos, Math.max(1, limit));
+    return { granted: filters, isChecked: checked, isNarrowed: narrowed };
+  }
+
+  #install(subscription: Subscription): void {
+    this.#effectiveCount += subscription.granted.length;
+    if (!isShared(subscription.topicFilter) && this.#owner.isConnected) this.#router.attach(subscription);
+    this.#joinLog(subscription, undefined);
+  }
+
+  #uninstall(subscription: Subscription): void {
+    this.#effectiveCount -= subscription.granted.length;
+    this.#router.detach(subscription);
+    this.#leaveLog(subscription);
+  }
+
+  #replaceGrant(subscription: Subscription, granted: readonly GrantedFilter[]): void {
+    this.#uninstall(subscription);
+    subscription.granted = granted;
+    this.#install(subscription);
+  }
+
+  #joinLog(subscription: Subscription, after: Seq | undefined): void {
+    if (isShared(subscription.topicFilter)) {
+      this.#joinGroup(subscription, groupKey(subscription, this.#owner.principal), after);
+      return;
+    }
+    for (const filter of loggedFilters(subscription)) this.#owner.reader?.hold(filter, after);
+  }
+
+  #leaveLog(subscription: Subscription): void {
+    const group = this.#groups.get(subscription);
+    if (group) {
+      this.#groups.delete(subscription);
+      group.leave(subscription);
+      this.#router.closeGroup(group);
+    } else {
+      for (const filter of loggedFilters(subscription)) this.#owner.reader?.drop(filter);
+    }
+  }
+
+  /** The policy opens another group to it than the one that it is in. */
+  #hasMoved(subscription: Subscription): boolean {
+    const group = this.#groups.get(subscription);
+    return group !== undefined && group.key !== groupKey(subscription, this.#owner.principal);
+  }
+
+  #joinGroup(subscription: Subscription, key: string, after: Seq | undefined): void {
+    const group = this.#router.openGroup(key);
+    group.join(subscription, after);
+    this.#groups.set(subscription, group);
+  }
+}
+
+const clientTopicDefaults = {
+  qos: 0,
+  noLocal: false,
+  retainAsPublished: false,
+  retainHandling: 2,
+  identifier: undefined,
+  from: 0,
+  granted: [],
+  groupKey: undefined,
+} as const satisfies Omit<SavedSubscription, "topicFilter">;
+
+/** QoS 0 never waits in the log. */
+function loggedFilters(subscription: Subscription): string[] {
+  if (!subscription.recipient.isLogged) return [];
+  return subscription.granted.filter((granted) => granted.qos > 0).map((granted) => granted.filter);
+}
+
+/** A group belongs to the identity that joins it, unless the policy opens the tenant-wide one (semantics.md §1.3). */
+function groupKey(subscription: Subscription, principal: Principal): string {
+  const { group, filter } = parseShareFilter(subscription.topicFilter) ?? { group: "", filter: "" };
+  const isTenantWide = principal.policy.allowsShare(group, filter);
+  const scope = isTenantWide ? "" : identityKey(principal.tenant, principal.identity);
+  return `${scope.length}:${scope}${group}/${filter}`;
+}
+
+function sameFilters(before: readonly GrantedFilter[], after: readonly GrantedFilter[]): boolean {
+  if (before.length !== after.length) return false;
+  const qosOf = new Map(before.map((granted) => [granted.filter, granted.qos]));
+  return after.every((granted) => qosOf.get(granted.filter) === granted.qos);
+}
