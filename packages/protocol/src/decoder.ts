@@ -15,7 +15,14 @@ import { malformed, ProtocolError, violation } from "./protocol-error.ts";
 import { ReasonCode } from "./reason-code.ts";
 import { Reader } from "./reader.ts";
 import { pureTextCodec } from "./text-codec.ts";
-import type { ConnectPacket, Packet, PingreqPacket, PingrespPacket, ProtocolVersion, PublishPacket } from "./packet.ts";
+import type {
+  ConnectPacket,
+  Packet,
+  PingreqPacket,
+  PingrespPacket,
+  ProtocolVersion,
+  PublishPacket,
+} from "./packet.ts";
 import type { TextCodec } from "./text-codec.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -67,7 +74,7 @@ export class PacketDecoder {
   #lastFrame: Uint8Array = NO_BYTES;
   #lastStart = 0;
   #lastEnd = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
 
   constructor(options: PacketDecoderOptions) {
     this.#from = options.from;
@@ -91,7 +98,8 @@ export class PacketDecoder {
   /** Bytes that were pushed and of which no packet was given yet: after `next()` gave undefined, an unfinished packet's. */
   get bufferedBytes(): number {
     let bytes = this.#partial.length + this.#chunk.length - this.#offset;
-    for (let index = this.#waitingFrom; index < this.#waiting.length; index++) bytes += this.#waiting[index]!.length;
+    for (let index = this.#waitingFrom; index < this.#waiting.length; index++)
+      bytes += this.#waiting[index]!.length;
     return bytes;
   }
 
@@ -106,7 +114,7 @@ export class PacketDecoder {
     try {
       return this.#take();
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error as Error;
       this.#letGo();
       throw error;
     }
@@ -198,7 +206,10 @@ export class PacketDecoder {
     this.#headerBytes = headerBytes;
     this.#frameBytes = headerBytes + remaining;
     if (this.#frameBytes > this.#maxPacketBytes) {
-      throw new ProtocolError(ReasonCode.packetTooLarge, `a packet of ${this.#frameBytes} bytes is too large`);
+      throw new ProtocolError(
+        ReasonCode.packetTooLarge,
+        `a packet of ${this.#frameBytes} bytes is too large`,
+      );
     }
     return true;
   }
@@ -206,7 +217,8 @@ export class PacketDecoder {
   #checkFirstByte(header: number): void {
     const type = header >> 4;
     const flags = header & 0x0f;
-    if ((this.#sendable & (1 << type)) === 0) throw violation(`a ${this.#from} must not send packets of type ${type}`);
+    if ((this.#sendable & (1 << type)) === 0)
+      throw violation(`a ${this.#from} must not send packets of type ${type}`);
     if (type === PacketType.publish) checkPublishFlags(flags);
     else if (type !== PacketType.connect) this.#checkFlags(type, flags);
     if (this.#connect !== "allowed") this.#checkOrder(type);

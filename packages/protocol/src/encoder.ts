@@ -22,7 +22,11 @@ import type { TextCodec } from "./text-codec.ts";
  *
  * @throws RangeError if a string is longer than 65,535 bytes, the packet than 268,435,455, or `version` has no AUTH
  */
-export function encodePacket(packet: Packet, version: ProtocolVersion, text: TextCodec = pureTextCodec): Uint8Array {
+export function encodePacket(
+  packet: Packet,
+  version: ProtocolVersion,
+  text: TextCodec = pureTextCodec,
+): Uint8Array {
   if (packet.type === "publish") return encodePublish(packet, version, text);
   const writer = new Writer(text);
   writeFields(writer, packet, version);

@@ -52,7 +52,10 @@ function withPlainNames(value: unknown): unknown {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
   if (Array.isArray(value)) return value.map(withPlainNames);
   return Object.fromEntries(
-    Object.entries(value).map(([name, field]) => [name, name === "userProperties" ? renamed(field) : withPlainNames(field)]),
+    Object.entries(value).map(([name, field]) => [
+      name,
+      name === "userProperties" ? renamed(field as [string, string][]) : withPlainNames(field),
+    ]),
   );
 }
 

@@ -50,7 +50,7 @@ function define<Name extends keyof Properties>(
   name: Name,
   kindOfValue: PropertyKind<NonNullable<Properties[Name]>>,
 ): PropertyDefinition {
-  return { id, name, kind: kindOfValue as PropertyKind<unknown> };
+  return { id, name, kind: kindOfValue };
 }
 
 // MQTT 5.0 §2.2.2.2
@@ -127,7 +127,11 @@ export function propertiesSize(properties: Properties, allowed: PropertySet, tex
 }
 
 /** Writes the length and the properties, in the order of their identifiers; a 0 where there are none [MQTT-2.2.2-1]. */
-export function writeProperties(writer: Writer, properties: Properties | undefined, allowed: PropertySet): void {
+export function writeProperties(
+  writer: Writer,
+  properties: Properties | undefined,
+  allowed: PropertySet,
+): void {
   if (properties === undefined) {
     writer.u8(0);
     return;
@@ -140,7 +144,11 @@ export function writeProperties(writer: Writer, properties: Properties | undefin
 }
 
 /** Bytes of the properties with the length before them. */
-export function sectionSize(properties: Properties | undefined, allowed: PropertySet, text: TextCodec): number {
+export function sectionSize(
+  properties: Properties | undefined,
+  allowed: PropertySet,
+  text: TextCodec,
+): number {
   if (properties === undefined) return 1;
   const size = propertiesSize(properties, allowed, text);
   return varintSize(size) + size;

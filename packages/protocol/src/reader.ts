@@ -71,7 +71,8 @@ export class Reader {
 
   /** The string from `start` to the reader's offset, of which {@link scanText} found `found`. */
   decodeText(start: number, found: number): string {
-    if ((found & HAS_FORBIDDEN) !== 0) throw malformed("a string is not UTF-8 or holds a forbidden character");
+    if ((found & HAS_FORBIDDEN) !== 0)
+      throw malformed("a string is not UTF-8 or holds a forbidden character");
     return start === this.offset ? "" : this.text.decode(this.bytes, start, this.offset);
   }
 

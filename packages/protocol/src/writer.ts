@@ -112,5 +112,6 @@ export function checkField(length: number): void {
 
 /** @throws RangeError if no packet can have this remaining length. */
 export function checkRemaining(remaining: number): void {
-  if (remaining > MAX_VARINT) throw new RangeError(`a packet of ${remaining} bytes: MQTT allows ${MAX_VARINT}`);
+  if (remaining > MAX_VARINT)
+    throw new RangeError(`a packet of ${remaining} bytes: MQTT allows ${MAX_VARINT}`);
 }

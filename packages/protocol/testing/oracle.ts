@@ -93,8 +93,7 @@ function propertiesField(properties: object): Fields {
 }
 
 function connackFields(packet: ConnackPacket, version: ProtocolVersion): Fields {
-  const code =
-    version === 5 ? { reasonCode: packet.reasonCode } : { returnCode: packet.reasonCode };
+  const code = version === 5 ? { reasonCode: packet.reasonCode } : { returnCode: packet.reasonCode };
   return { sessionPresent: packet.sessionPresent, ...code };
 }
 
@@ -124,7 +123,10 @@ const oracleNames: Readonly<Record<string, string>> = {
 
 function propertiesInOracleTerms(properties: object): Fields {
   return Object.fromEntries(
-    Object.entries(properties).map(([name, value]) => [oracleNames[name] ?? name, valueInOracleTerms(name, value)]),
+    Object.entries(properties).map(([name, value]) => [
+      oracleNames[name] ?? name,
+      valueInOracleTerms(name, value),
+    ]),
   );
 }
 

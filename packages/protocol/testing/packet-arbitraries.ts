@@ -30,7 +30,10 @@ function serverPackets(version: ProtocolVersion): fc.Arbitrary<Packet>[] {
 
 const unit = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(...Array.from("abcxyzABC0189 -_.:/$äß€한")) },
-  { weight: 1, arbitrary: fc.constantFrom("\ufeff", "\u{2a6d4}", "\u{1f68c}", "\ud7ff", "\ue000", "\u{10fffd}") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom("\ufeff", "\u{2a6d4}", "\u{1f68c}", "\ud7ff", "\ue000", "\u{10fffd}"),
+  },
 );
 
 const texts = (maxLength = 40): fc.Arbitrary<string> => fc.string({ unit, maxLength });

@@ -1,7 +1,7 @@
 import { PacketDecoder } from "../src/index.ts";
 import type { Packet, ProtocolVersion } from "../src/index.ts";
 
-type Part = number | string | Uint8Array | readonly Part[];
+export type Part = number | string | Uint8Array | readonly Part[];
 
 /** Bytes from parts: numbers are bytes, strings are UTF-8 with their length before them, lists nest. */
 export function bytesOf(...parts: readonly Part[]): Uint8Array {

@@ -19,7 +19,9 @@ export function readAck(reader: Reader, type: AckPacket["type"], version: Protoc
   const listed = type === "puback" || type === "pubrec" ? receiptCodes : releaseCodes;
   const reasonCode = readReasonCode(reader, listed);
   const properties = reader.remaining === 0 ? undefined : readProperties(reader, reasonSet);
-  return properties === undefined ? { type, packetId, reasonCode } : { type, packetId, reasonCode, properties };
+  return properties === undefined
+    ? { type, packetId, reasonCode }
+    : { type, packetId, reasonCode, properties };
 }
 
 export function writeAckPacket(writer: Writer, packet: AckPacket, version: ProtocolVersion): void {

@@ -6,7 +6,12 @@ import type { AuthPacket } from "../packet.ts";
 import type { Reader } from "../reader.ts";
 import type { Writer } from "../writer.ts";
 
-const authSet = new PropertySet("authenticationMethod", "authenticationData", "reasonString", "userProperties");
+const authSet = new PropertySet(
+  "authenticationMethod",
+  "authenticationData",
+  "reasonString",
+  "userProperties",
+);
 
 /** An AUTH without anything is a server's success (MQTT 5.0 §3.15.2.1); every other one names its method. */
 export function readAuth(reader: Reader, from: "client" | "server"): AuthPacket {

@@ -70,7 +70,11 @@ function readVersion(reader: Reader): ProtocolVersion {
   if (name !== "MQTT" && name !== "MQIsdp") {
     throw new UnsupportedVersionError(level, undefined, "the protocol name is not of MQTT");
   }
-  throw new UnsupportedVersionError(level, answerVersionTo(level), `${name} of level ${level} is not spoken here`);
+  throw new UnsupportedVersionError(
+    level,
+    answerVersionTo(level),
+    `${name} of level ${level} is not spoken here`,
+  );
 }
 
 function answerVersionTo(level: number): ProtocolVersion {
@@ -107,7 +111,14 @@ export function readConnectBody(reader: Reader, head: ConnectHead): ConnectPacke
   const will = (flags & WILL) === 0 ? undefined : readWill(reader, head);
   const credentials = readCredentials(reader, head);
   const cleanStart = (flags & CLEAN_START) !== 0;
-  const packet = { type: "connect", protocolVersion: version, cleanStart, keepAlive, clientId, properties } as const;
+  const packet = {
+    type: "connect",
+    protocolVersion: version,
+    cleanStart,
+    keepAlive,
+    clientId,
+    properties,
+  } as const;
   return { ...packet, ...(will === undefined ? undefined : { will }), ...credentials };
 }
 
@@ -130,7 +141,10 @@ function readCredentials(reader: Reader, head: ConnectHead): Credentials {
   }
   const username = hasField(reader, head, USER_NAME) ? readUserName(reader) : undefined;
   const password = hasField(reader, head, PASSWORD) ? reader.binary() : undefined;
-  return { ...(username === undefined ? undefined : { username }), ...(password === undefined ? undefined : { password }) };
+  return {
+    ...(username === undefined ? undefined : { username }),
+    ...(password === undefined ? undefined : { password }),
+  };
 }
 
 // In MQTT 3.1 the remaining length takes precedence over the flags (its §3.1)

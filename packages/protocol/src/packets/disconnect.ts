@@ -6,10 +6,19 @@ import type { DisconnectPacket, ProtocolVersion } from "../packet.ts";
 import type { Reader } from "../reader.ts";
 import type { Writer } from "../writer.ts";
 
-const disconnectSet = new PropertySet("sessionExpiryInterval", "reasonString", "userProperties", "serverReference");
+const disconnectSet = new PropertySet(
+  "sessionExpiryInterval",
+  "reasonString",
+  "userProperties",
+  "serverReference",
+);
 
 /** A reason code that is left out is 0 (MQTT 5.0 §3.14.2.1), as are properties behind it. */
-export function readDisconnect(reader: Reader, version: ProtocolVersion, from: "client" | "server"): DisconnectPacket {
+export function readDisconnect(
+  reader: Reader,
+  version: ProtocolVersion,
+  from: "client" | "server",
+): DisconnectPacket {
   if (version !== 5 || reader.remaining === 0) return { type: "disconnect", reasonCode: ReasonCode.success };
   const reasonCode = readReasonCode(reader, disconnectCodes[from]);
   const properties = reader.remaining === 0 ? undefined : readProperties(reader, disconnectSet);

@@ -53,7 +53,8 @@ export function readPublish(
 // MQTT 5.0 §3.3.2.1; before 5 [MQTT-4.7.3-1]
 function checkAliased(version: ProtocolVersion, properties: PublishProperties | undefined): void {
   if (version !== 5) throw malformed("the topic name is empty");
-  if (properties?.topicAlias === undefined) throw violation("the topic name is empty and there is no topic alias");
+  if (properties?.topicAlias === undefined)
+    throw violation("the topic name is empty and there is no topic alias");
 }
 
 /**
@@ -102,7 +103,8 @@ export function writePublish(
   topic?: Uint8Array,
 ): number {
   const remaining = remainingOf(packet, version, text, topic);
-  if (offset + 1 + varintSize(remaining) + remaining > target.length) throw new RangeError("no room for the PUBLISH");
+  if (offset + 1 + varintSize(remaining) + remaining > target.length)
+    throw new RangeError("no room for the PUBLISH");
   target[offset] = headerOfPublish(packet.qos, packet.retain, packet.dup);
   let end = writeVarint(target, offset + 1, remaining);
   end = writeTopic(target, end, packet.topic, text, topic);

@@ -2,7 +2,13 @@ import { malformed, violation } from "../protocol-error.ts";
 import { PropertySet, readProperties, writeProperties } from "../properties.ts";
 import { isFilterSyntax, isShared } from "../topic-filter.ts";
 import { readPacketId } from "./packet-id.ts";
-import type { ProtocolVersion, Qos, RetainHandling, SubscribePacket, SubscriptionRequest } from "../packet.ts";
+import type {
+  ProtocolVersion,
+  Qos,
+  RetainHandling,
+  SubscribePacket,
+  SubscriptionRequest,
+} from "../packet.ts";
 import type { Reader } from "../reader.ts";
 import type { Writer } from "../writer.ts";
 
@@ -52,7 +58,8 @@ function retainHandlingOf(options: number): number {
 
 // [MQTT-3.8.3-5], MQTT 5.0 §3.8.3.1
 function checkOptions(options: number, version: ProtocolVersion): void {
-  if ((options & (version === 5 ? RESERVED : BEYOND_QOS)) !== 0) throw malformed("a subscription has reserved bits set");
+  if ((options & (version === 5 ? RESERVED : BEYOND_QOS)) !== 0)
+    throw malformed("a subscription has reserved bits set");
   if ((options & 3) === 3) throw violation("a subscription asks for a QoS of 3");
   if (retainHandlingOf(options) === 3) throw violation("a subscription has a retain handling of 3");
 }
