@@ -1,4 +1,4 @@
-import type { Kv, Plain, Seq } from "../ports/engine.ts";
+import type { Kv, Seq } from "../ports/engine.ts";
 import type { Message, TopicName } from "../ports/message.ts";
 import type { RetainedStore } from "../retained/retained-store.ts";
 import { fromPlain, toPlain, withOwnPayload } from "./stored-message.ts";
@@ -82,7 +82,7 @@ export class RetainedView {
 
   async #saveTopic(name: string): Promise<void> {
     const message = this.#store.get(this.#topicOf(name).levels);
-    if (message) await this.#kv.put(topicPrefix + name, toPlain(message) as Plain);
+    if (message) await this.#kv.put(topicPrefix + name, toPlain(message));
     else await this.#kv.delete(topicPrefix + name);
   }
 }

@@ -90,7 +90,7 @@ export class Router implements ShareGroupHome {
   }
 
   recipientsOf(topic: Topic): RecipientSet {
-    const stamp = this.#tree.versions.sum(topic.slots as [number, number, number, number]);
+    const stamp = this.#tree.versions.sum(topic.slots);
     if (topic.stamp === stamp && topic.recipients) return topic.recipients;
     const found: Subscriber[] = [];
     this.#tree.match(topic.levels, found);

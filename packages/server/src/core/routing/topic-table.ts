@@ -1,10 +1,11 @@
+import type { VersionSlots } from "../topics/topic-versions.ts";
 import type { TopicName } from "../ports/message.ts";
 import type { RecipientSet } from "./recipient-set.ts";
 
 /** A topic that was published to lately: its levels, and who gets its messages as of `stamp`. */
 export interface Topic extends TopicName {
   /** Where the subscription tree counts the changes that concern this topic. */
-  readonly slots: readonly number[];
+  readonly slots: VersionSlots;
   /** The sum of those counts when `recipients` was made; -1 before. */
   stamp: number;
   recipients: RecipientSet | undefined;
@@ -16,11 +17,11 @@ export interface Topic extends TopicName {
  */
 export class TopicTable {
   readonly #generationSize: number;
-  readonly #slotsFor: (levels: readonly string[]) => readonly number[];
+  readonly #slotsFor: (levels: readonly string[]) => VersionSlots;
   #young = new Map<string, Topic>();
   #old = new Map<string, Topic>();
 
-  constructor(slotsFor: (levels: readonly string[]) => readonly number[], generationSize = 65_536) {
+  constructor(slotsFor: (levels: readonly string[]) => VersionSlots, generationSize = 65_536) {
     this.#slotsFor = slotsFor;
     this.#generationSize = generationSize;
   }

@@ -35,7 +35,7 @@ export interface OutgoingOptions {
 }
 
 /** Retained messages that a subscription has still to get: taken one by one as there is room. */
-export type RetainedSource = Iterator<{ readonly message: Message; readonly delivery: Delivery }>;
+export type RetainedSource = Iterator<{ readonly message: Message; readonly delivery: Delivery }, void>;
 
 /** QoS 1 may be saved this many acknowledgements late (semantics.md §2.4). */
 const lazySaveAcks = 1_000;
@@ -463,9 +463,9 @@ export class Outgoing implements FeedSink {
 
   #pumpRetained(): void {
     while (this.#retained.length > 0 && this.room > 0 && this.#queue.length === 0) {
-      const { value, done } = (this.#retained[0] as RetainedSource).next();
-      if (done === true) this.#retained.shift();
-      else this.#sendRetained(value.message, value.delivery);
+      const next = (this.#retained[0] as RetainedSource).next();
+      if (next.done === true) this.#retained.shift();
+      else this.#sendRetained(next.value.message, next.value.delivery);
     }
   }
 

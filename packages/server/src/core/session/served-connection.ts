@@ -1,4 +1,4 @@
-import { ReasonCode, type ConnectPacket, type ProtocolVersion, type Qos } from "@weir/protocol";
+import type { ConnectPacket, ProtocolVersion, Qos, ReasonCode } from "@weir/protocol";
 import type { Policy } from "../access/policy.ts";
 import type { Publisher } from "../ports/message.ts";
 import type { Link, Peer } from "../ports/transport.ts";

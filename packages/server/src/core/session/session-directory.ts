@@ -153,20 +153,18 @@ export class SessionDirectory {
 
   /** The broker stops: every connection is told, wills without delay are published, and everything due is saved. */
   async stop(): Promise<void> {
-    for (const session of [...this.#byKey.values()]) session.attachment?.end(ReasonCode.serverShuttingDown);
+    for (const session of this.#byKey.values()) session.attachment?.end(ReasonCode.serverShuttingDown);
     await this.#wills.stop();
     for (const timer of this.#expiries.values()) timer.cancel();
-    const records = [...this.#byKey.values()].map((session) =>
-      session.record?.save("meta", "cursor", "inFlight"),
-    );
-    await Promise.allSettled(records);
+    for (const session of this.#byKey.values()) session.record?.mark("meta", "cursor", "inFlight");
+    await this.saveMarked();
   }
 
   /** What was marked and not yet saved. */
   async saveMarked(): Promise<void> {
     const marked = [...this.#marked];
     this.#marked.clear();
-    await Promise.allSettled(marked.map((session) => session.record?.save()));
+    await Promise.allSettled(marked.map(async (session) => session.record?.save()));
   }
 
   /** The session to resume, its connection ended; undefined: a new one is to be made. */

@@ -25,7 +25,7 @@ export function handlePublish(connection: ServedConnection, packet: PublishPacke
   const topic = allowedTopic(connection, packet, name);
   if (!topic) return;
   const message = messageOf(connection, packet, topic);
-  if (packet.qos === 0) connection.session.router.publish(message);
+  if (packet.qos === 0) void connection.session.router.publish(message);
   else if (packet.qos === 1) publishQos1(connection, packet.packetId, message);
   else publishQos2(connection, packet.packetId, message);
 }

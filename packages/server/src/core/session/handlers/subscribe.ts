@@ -89,7 +89,7 @@ function subackOf(connection: ServedConnection, packetId: number, answers: reado
 
 /** What a wider request was narrowed to (product.md, "Subscribe"). */
 function describeNarrowed({ request, grant }: Answer, isOneOfSeveral: boolean): [string, string][] {
-  if (!grant?.isNarrowed) return [];
+  if (!grant?.isNarrowed || isStandIn(grant)) return [];
   const { granted } = grant.subscription;
   const told: [string, string][] = granted
     .slice(0, maxToldFilters)
@@ -98,6 +98,12 @@ function describeNarrowed({ request, grant }: Answer, isOneOfSeveral: boolean): 
   if (granted.length > maxToldFilters)
     told.push(["effective-filter-more", String(granted.length - maxToldFilters)]);
   return told;
+}
+
+/** Too many effective filters to name: the requested one stands for them, and delivery asks the policy (semantics.md §1.7). */
+function isStandIn({ subscription }: Grant): boolean {
+  const { granted, topicFilter } = subscription;
+  return subscription.isChecked && granted.length === 1 && granted[0]?.filter === topicFilter;
 }
 
 /** By Retain Handling [MQTT-3.3.1-9 to -11]; a shared subscription gets none (MQTT 5.0 §4.8.2). */
