@@ -95,7 +95,7 @@ export class TokenAdmin {
     const declaration = Object.fromEntries(
       Object.entries(merged).filter(([name]) => !Object.hasOwn(unchanging, name)),
     );
-    const settings = parseTokenDeclaration(declaration as TokenDeclaration);
+    const settings = parseTokenDeclaration(declaration);
     return this.#show(await settleInEngine(this.#options.tokens.update(token, settings)));
   }
 

@@ -69,7 +69,7 @@ function stringIn(stored: PlainObject, name: string): string {
 
 function stringsIn(stored: PlainObject, name: string): readonly string[] {
   const value = stored[name];
-  if (Array.isArray(value) && value.every((element) => typeof element === "string")) return value as string[];
+  if (Array.isArray(value) && value.every((element) => typeof element === "string")) return value;
   throw new Error(`${name} is not a list of texts`);
 }
 

@@ -26,7 +26,7 @@ export interface TokenAccessOptions {
   readonly tenant: string;
   readonly anonymous: AnonymousAccess | undefined;
   /** The core needs the authenticator before it has sessions: asked when it is needed, never before `start`. */
-  sessions(): SessionsOfTokens;
+  readonly sessions: () => SessionsOfTokens;
 }
 
 /** All of access by tokens, wired: store, authenticator, live changes, expiry. */
@@ -76,7 +76,7 @@ export class TokenAccess {
   /** Lets sessions follow their tokens from now on, those too that the core has recovered. */
   start(): void {
     const { sessions, tenant } = this.#options;
-    for (const session of [...sessions().list(tenant)]) {
+    for (const session of sessions().list(tenant)) {
       const { tokenId } = session.principal;
       if (tokenId !== undefined) this.#principals.followIn(session, this.store.get(tokenId));
     }

@@ -12,9 +12,9 @@ export interface TokenExpiryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether a connection is open with this token: it counts as use. */
-  isConnected(tenant: string, tokenId: string): boolean;
+  readonly isConnected: (tenant: string, tokenId: string) => boolean;
   /** Whether a session still belongs to the token: its record is kept for that long. */
-  hasSessions(tenant: string, tokenId: string): boolean;
+  readonly hasSessions: (tenant: string, tokenId: string) => boolean;
 }
 
 /** An ended token can be looked at (and prolonged) for an hour, then it goes by itself. */

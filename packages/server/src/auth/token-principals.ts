@@ -14,6 +14,7 @@ export interface TokenSession {
 }
 
 export interface TokenSessions {
+  /** Allows for sessions that end while they are gone through. */
   ofToken(tenant: string, tokenId: string): Iterable<TokenSession>;
 }
 
@@ -54,8 +55,7 @@ export class TokenPrincipals {
 
   /** Lets sessions follow a change of their token; without `after` it was deleted. */
   follow(before: AccessToken, after: AccessToken | undefined): void {
-    for (const session of [...this.#sessions.ofToken(before.tenant, before.id)])
-      this.followIn(session, after);
+    for (const session of this.#sessions.ofToken(before.tenant, before.id)) this.followIn(session, after);
   }
 
   /** Lets one session follow its token as it is now; undefined: it is gone. */
@@ -79,7 +79,7 @@ export class TokenPrincipals {
 
   /** Ends what the token let in, because its time is over. */
   expire(token: AccessToken): void {
-    for (const session of [...this.#sessions.ofToken(token.tenant, token.id)]) {
+    for (const session of this.#sessions.ofToken(token.tenant, token.id)) {
       if (!session.principal.ended) session.endPrincipal("expired");
     }
   }

@@ -98,7 +98,7 @@ function createApp(options: HttpServerOptions): { server: Server; app: FastifyIn
     clientErrorHandler: refuseMalformed,
     frameworkErrors: (error, _request, reply) => void sendProblem(reply, problemOf(error)),
   });
-  return { server, app: app as unknown as FastifyInstance };
+  return { server, app };
 }
 
 /** What holds for every answer, and for everything that goes wrong. */

@@ -18,9 +18,14 @@ interface WithId {
   readonly id: string;
 }
 
-export function addTokenRoutes(api: FastifyInstance, tokens: TokenAdmin, authorization: Authorization): void {
-  const tags = ["tokens"];
+const tags = ["tokens"];
 
+export function addTokenRoutes(api: FastifyInstance, tokens: TokenAdmin, authorization: Authorization): void {
+  addReading(api, tokens, authorization);
+  addWriting(api, tokens, authorization);
+}
+
+function addWriting(api: FastifyInstance, tokens: TokenAdmin, authorization: Authorization): void {
   api.post<{ Body: TokenCreate }>(
     "/tokens",
     { schema: { tags, summary: "Make an access token", body: TokenCreate, response: { 201: CreatedToken } } },
@@ -31,35 +36,6 @@ export function addTokenRoutes(api: FastifyInstance, tokens: TokenAdmin, authori
         .header("location", `/api/v1/tokens/${token.id}`)
         .send(presentCreatedToken(token, key));
     },
-  );
-
-  api.get<{ Querystring: PageQuery }>(
-    "/tokens",
-    {
-      schema: {
-        tags,
-        summary: "List access tokens",
-        querystring: PageQuery,
-        response: { 200: pageSchema(Token) },
-      },
-    },
-    async (request) => {
-      const { cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
-      const { items, next } = tokens.list(authorization.callerOf(request), cursor, limit);
-      return { items: items.map(presentToken), next };
-    },
-  );
-
-  api.get(
-    "/tokens/self",
-    { schema: { tags, summary: "Read the caller's own access token", response: { 200: Token } } },
-    async (request) => presentToken(tokens.self(authorization.callerOf(request))),
-  );
-
-  api.get<{ Params: WithId }>(
-    "/tokens/:id",
-    { schema: { tags, summary: "Read an access token", response: { 200: Token } } },
-    async (request) => presentToken(tokens.get(authorization.callerOf(request), request.params.id)),
   );
 
   api.patch<{ Params: WithId; Body: TokenPatch }>(
@@ -91,5 +67,36 @@ export function addTokenRoutes(api: FastifyInstance, tokens: TokenAdmin, authori
       );
       return reply.code(204).send();
     },
+  );
+}
+
+function addReading(api: FastifyInstance, tokens: TokenAdmin, authorization: Authorization): void {
+  api.get<{ Querystring: PageQuery }>(
+    "/tokens",
+    {
+      schema: {
+        tags,
+        summary: "List access tokens",
+        querystring: PageQuery,
+        response: { 200: pageSchema(Token) },
+      },
+    },
+    async (request) => {
+      const { cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
+      const { items, next } = tokens.list(authorization.callerOf(request), cursor, limit);
+      return { items: items.map(presentToken), next };
+    },
+  );
+
+  api.get(
+    "/tokens/self",
+    { schema: { tags, summary: "Read the caller's own access token", response: { 200: Token } } },
+    async (request) => presentToken(tokens.self(authorization.callerOf(request))),
+  );
+
+  api.get<{ Params: WithId }>(
+    "/tokens/:id",
+    { schema: { tags, summary: "Read an access token", response: { 200: Token } } },
+    async (request) => presentToken(tokens.get(authorization.callerOf(request), request.params.id)),
   );
 }

@@ -98,55 +98,62 @@ export class Metrics {
 
   #addEventLoopDelay(): void {
     const eventLoop = this.#eventLoop;
-    const registers = [this.#registry];
-    new Gauge({
-      name: "weir_event_loop_delay_seconds",
-      help: "By how much the event loop was late since the last scrape",
-      labelNames: ["quantile"],
-      registers,
-      collect() {
-        for (const quantile of QUANTILES)
-          this.set({ quantile: quantile / 100 }, lateS(eventLoop.percentile(quantile)));
-        this.set({ quantile: 1 }, lateS(eventLoop.max));
-        eventLoop.reset();
-      },
-    });
+    this.#registry.registerMetric(
+      new Gauge({
+        name: "weir_event_loop_delay_seconds",
+        help: "By how much the event loop was late since the last scrape",
+        labelNames: ["quantile"],
+        registers: [],
+        collect() {
+          for (const quantile of QUANTILES)
+            this.set({ quantile: quantile / 100 }, lateS(eventLoop.percentile(quantile)));
+          this.set({ quantile: 1 }, lateS(eventLoop.max));
+          eventLoop.reset();
+        },
+      }),
+    );
   }
 
   #counter(name: string, help: string, read: () => number): void {
-    new Counter({
-      name,
-      help,
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
+    this.#registry.registerMetric(
+      new Counter({
+        name,
+        help,
+        registers: [],
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      }),
+    );
   }
 
   #counterBy(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void {
-    new Counter({
-      name,
-      help,
-      labelNames: [label],
-      registers: [this.#registry],
-      collect() {
-        this.reset();
-        for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
-      },
-    });
+    this.#registry.registerMetric(
+      new Counter({
+        name,
+        help,
+        labelNames: [label],
+        registers: [],
+        collect() {
+          this.reset();
+          for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
+        },
+      }),
+    );
   }
 
   #gauge(name: string, help: string, read: () => number): void {
-    new Gauge({
-      name,
-      help,
-      registers: [this.#registry],
-      collect() {
-        this.set(read());
-      },
-    });
+    this.#registry.registerMetric(
+      new Gauge({
+        name,
+        help,
+        registers: [],
+        collect() {
+          this.set(read());
+        },
+      }),
+    );
   }
 }
 

@@ -21,7 +21,7 @@ export interface SysTopicsOptions {
   readonly logger: Logger;
   /** Milliseconds between two looks; 0: never. */
   readonly intervalMs: number;
-  publish(message: SysMessage): Promise<unknown>;
+  readonly publish: (message: SysMessage) => Promise<unknown>;
 }
 
 export const DEFAULT_SYS_INTERVAL_MS = 10_000;
