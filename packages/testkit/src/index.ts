@@ -1,1 +1,11 @@
 export { type ComponentName, describeWith, findComponent } from "./real-component.ts";
+export { makeCertificates, type TestCertificate, type TestCertificates } from "./certificates.ts";
+export {
+  connectedClient,
+  MqttTestClient,
+  openClient,
+  type ClientOptions,
+  type Ending,
+} from "./mqtt-client.ts";
+export { oneByOne, packetBytes } from "./packets.ts";
+export { FakeClock } from "./fake-clock.ts";
