@@ -99,9 +99,10 @@ export interface Log {
   readonly shards: number;
   shardOf(tenant: string, topic: string): number;
   /**
-   * Resolves when the record is durable (as `durability` says); only then do `tail`, `read` and `fetch` show it. The
-   * payload is copied before the call returns. An id makes retries safe: the same id within the engine's
-   * de-duplication time appends once. Rejects with EngineError; `maybeApplied` tells whether it may still appear.
+   * Resolves when the record is durable (as `durability` says); only then do `tail`, `read` and `fetch` show it. When it
+   * resolves, every tail of this node that had caught up has been called with the record. The payload is copied before
+   * the call returns. An id makes retries safe: the same id within the engine's de-duplication time appends once.
+   * Rejects with EngineError; `maybeApplied` tells whether it may still appear.
    */
   append(tenant: string, record: LogRecord, id?: string): Promise<AppendResult>;
   /** What became of an append whose outcome is unknown: its place, or undefined if it surely will never appear. */
@@ -164,7 +165,7 @@ export interface Held {
   readonly tenant: string;
   readonly id: string;
   readonly epoch: number;
-  /** True: nothing was stored under this id. */
+  /** True: nothing was stored under this id (a hold in which nothing was saved leaves nothing behind). */
   readonly created: boolean;
   /** The parts as they were last saved. */
   readonly parts: OwnedParts;
@@ -187,9 +188,9 @@ export interface OwnedEntry {
 export interface Owners {
   /** Rejects with `foreign` if another identity owns the id. Ends the hold of whoever had it (`onTakeover` there, `fenced` for its saves). */
   acquire(kind: OwnedKind, tenant: string, id: string, identity: string): Promise<Held>;
-  /** Replaces the parts given, all or nothing. Resolves when durable; the order of calls holds. `fenced` when the hold was lost. */
+  /** Replaces the parts given, all or nothing; a part that is undefined stays as it is. Resolves when durable; the order of calls holds. `fenced` when the hold was lost. */
   save(held: Held, parts: OwnedParts): Promise<void>;
-  /** Gives the hold up, and with `forget` the stored parts too. */
+  /** Gives the hold up, and with `forget` the stored parts too. Of a hold that was lost: nothing, or `fenced` with `forget`. */
   release(held: Held, forget: boolean): Promise<void>;
   /** Everything that is stored, for recovery. */
   list(kind: OwnedKind, tenant: string): AsyncIterable<OwnedEntry>;
@@ -233,7 +234,7 @@ export interface Engine {
   kv(bucket: string): Kv;
   health(): EngineHealth;
   onHealth(callback: (health: EngineHealth) => void): Subscription;
-  /** Resolves when everything handed over is durable, or the deadline has passed. */
+  /** Resolves when everything handed over is durable, or that many milliseconds have passed. */
   drain(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
 }
