@@ -19,12 +19,36 @@ interface LazyCommand {
 }
 
 const commands: readonly LazyCommand[] = [
-  { name: "serve", summary: "run the broker", load: async () => (await import("./commands/serve.ts")).createServeCommand },
-  { name: "demo", summary: "run the broker with real buses in it", load: async () => (await import("./commands/demo.ts")).createDemoCommand },
-  { name: "pub", summary: "publish messages, as mosquitto_pub does", load: async () => (await import("./commands/pub.ts")).createPubCommand },
-  { name: "sub", summary: "print messages, as mosquitto_sub does", load: async () => (await import("./commands/sub.ts")).createSubCommand },
-  { name: "token", summary: "make, list, change, delete access tokens", load: async () => (await import("./commands/token.ts")).createTokenCommand },
-  { name: "session", summary: "list and end sessions", load: async () => (await import("./commands/session.ts")).createSessionCommand },
+  {
+    name: "serve",
+    summary: "run the broker",
+    load: async () => (await import("./commands/serve.ts")).createServeCommand,
+  },
+  {
+    name: "demo",
+    summary: "run the broker with real buses in it",
+    load: async () => (await import("./commands/demo.ts")).createDemoCommand,
+  },
+  {
+    name: "pub",
+    summary: "publish messages, as mosquitto_pub does",
+    load: async () => (await import("./commands/pub.ts")).createPubCommand,
+  },
+  {
+    name: "sub",
+    summary: "print messages, as mosquitto_sub does",
+    load: async () => (await import("./commands/sub.ts")).createSubCommand,
+  },
+  {
+    name: "token",
+    summary: "make, list, change, delete access tokens",
+    load: async () => (await import("./commands/token.ts")).createTokenCommand,
+  },
+  {
+    name: "session",
+    summary: "list and end sessions",
+    load: async () => (await import("./commands/session.ts")).createSessionCommand,
+  },
   {
     name: "check-config",
     summary: "check a configuration without starting",
@@ -87,14 +111,17 @@ function settle(command: Command, context: CommandContext): void {
 
 /** As commander's own, but an empty list and a count of zero are no defaults worth telling. */
 function describeOption(option: Option): string {
-  const told = option.defaultValueDescription ?? option.defaultValue;
+  const told: unknown = option.defaultValueDescription ?? option.defaultValue;
   const isTold = told !== undefined && told !== 0 && !Array.isArray(told) && option.defaultValue !== true;
   return isTold ? `${option.description} (default: ${String(told)})` : option.description;
 }
 
 function exitCodeOf(error: unknown, { stderr, colors }: CommandContext): number {
   if (error instanceof CommanderError) {
-    const isAnswered = error.code === "commander.helpDisplayed" || error.code === "commander.version" || error.code === "commander.help";
+    const isAnswered =
+      error.code === "commander.helpDisplayed" ||
+      error.code === "commander.version" ||
+      error.code === "commander.help";
     return isAnswered && error.exitCode === 0 ? 0 : 2;
   }
   if (error instanceof WrongUse) {
@@ -105,6 +132,8 @@ function exitCodeOf(error: unknown, { stderr, colors }: CommandContext): number 
     if (error.message !== "") stderr.write(`${colors.red("Error:")} ${error.message}\n`);
     return 1;
   }
-  stderr.write(`${colors.red("Error:")} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  stderr.write(
+    `${colors.red("Error:")} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
   return 1;
 }

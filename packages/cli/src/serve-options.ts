@@ -20,8 +20,13 @@ export function addServeOptions(command: Command): Command {
     .option("--http-port <n>", "port of REST and WebSocket (default: 8080)")
     .option("--host <addr>", "address to listen on (default: 127.0.0.1; all: 0.0.0.0)")
     .option("--config <file>", "configuration file (default: ./weir.yaml, if there is one)")
-    .option("--log-level <level>", "trace, debug, info, warn, error, silent")
-    .option("--allow-anonymous", "MQTT without a credential, from this machine; twice: from anywhere", (_, count: number) => count + 1, 0);
+    .option("--log-level <level>", "debug, info, warn, error, silent")
+    .option(
+      "--allow-anonymous",
+      "MQTT without a credential, from this machine; twice: from anywhere",
+      (_, count: number) => count + 1,
+      0,
+    );
 }
 
 /** The flags as keys of the configuration. */
@@ -33,7 +38,11 @@ export function toConfigFlags(flags: ServeFlags): ConfigFlag[] {
     ["mqtt.host", "--host", flags.host],
     ["http.host", "--host", flags.host],
     ["log.level", "--log-level", flags.logLevel],
-    ["anonymous.allow", "--allow-anonymous", [undefined, "loopback", "everywhere"][Math.min(flags.allowAnonymous ?? 0, 2)]],
+    [
+      "anonymous.allow",
+      "--allow-anonymous",
+      [undefined, "loopback", "everywhere"][Math.min(flags.allowAnonymous ?? 0, 2)],
+    ],
   ];
   return given.flatMap(([path, flag, value]) => (value === undefined ? [] : [{ path, flag, value }]));
 }

@@ -9,7 +9,12 @@ export type FeedState =
 
 /** What the broker answered to a request for a topic filter. */
 export type Grant =
-  | { readonly kind: "granted"; readonly filter: string; readonly effective: readonly string[]; readonly more: number }
+  | {
+      readonly kind: "granted";
+      readonly filter: string;
+      readonly effective: readonly string[];
+      readonly more: number;
+    }
   | { readonly kind: "refused"; readonly filter: string; readonly code: number };
 
 export interface FeedListener {
@@ -36,8 +41,15 @@ export class BusFeed {
 
   async open(url: string, token: string): Promise<void> {
     this.#listener.onState({ kind: "connecting" });
-    const { connect } = await import("mqtt");
-    const client = connect(url, { protocolVersion: 5, username: token, keepalive: 30, reconnectPeriod: 1_500, resubscribe: false });
+    const { default: mqtt } = await import("mqtt");
+    const client = mqtt.connect(url, {
+      protocolVersion: 5,
+      username: token,
+      keepalive: 30,
+      reconnectPeriod: 1_500,
+      resubscribe: false,
+      timerVariant: "native",
+    });
     this.#client = client;
     client.on("connect", () => void this.#onConnect());
     client.on("close", () => this.#listener.onState({ kind: "lost" }));
@@ -73,7 +85,8 @@ export class BusFeed {
 
   #onError(client: MqttClient, error: Error): void {
     const { code } = error as { code?: unknown };
-    if (typeof code === "number") this.#refuse(client, `${error.message} (0x${code.toString(16).toUpperCase()}).`);
+    if (typeof code === "number")
+      this.#refuse(client, `${error.message} (0x${code.toString(16).toUpperCase()}).`);
   }
 
   #refuse(client: MqttClient, reason: string): void {

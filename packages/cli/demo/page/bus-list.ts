@@ -59,7 +59,9 @@ export class BusList {
   #insert(button: HTMLButtonElement, bus: string): void {
     const item = document.createElement("li");
     item.append(button);
-    const after = [...this.#list.children].find((other) => (other.querySelector("b")?.textContent ?? "") > bus);
+    const after = [...this.#list.children].find(
+      (other) => (other.querySelector("b")?.textContent ?? "") > bus,
+    );
     this.#list.insertBefore(item, after ?? null);
   }
 }
@@ -71,7 +73,9 @@ function fill(row: Row, marker: BusMarker, nowMs: number): void {
   row.arrow.style.display = isStill ? "none" : "";
   row.stop.style.display = isStill ? "" : "none";
   row.heading.setAttribute("transform", `rotate(${report.bearing ?? 0})`);
-  row.where.textContent = isStill ? `to ${report.destination}` : `${headingWords(report.bearing)} to ${report.destination}`;
+  row.where.textContent = isStill
+    ? `to ${report.destination}`
+    : `${headingWords(report.bearing)} to ${report.destination}`;
   row.speed.textContent = speedWords(isResting, report.speed);
   row.seen.textContent = agoWords(nowMs - marker.seenAtMs);
 }

@@ -19,7 +19,10 @@ export function parseBusReport(payload: Uint8Array): BusReport | undefined {
   try {
     const value = JSON.parse(new TextDecoder().decode(payload)) as Partial<BusReport> | null;
     const isReport =
-      typeof value?.bus === "string" && typeof value.lat === "number" && typeof value.lon === "number" && typeof value.at === "string";
+      typeof value?.bus === "string" &&
+      typeof value.lat === "number" &&
+      typeof value.lon === "number" &&
+      typeof value.at === "string";
     return isReport ? (value as BusReport) : undefined;
   } catch {
     return undefined;

@@ -14,7 +14,8 @@ export class GrantList {
     const item = document.createElement("li");
     item.dataset["filter"] = grant.filter;
     item.append(row("asked for", code(grant.filter)), answer(grant));
-    for (const same of this.#list.querySelectorAll("li")) if (same.dataset["filter"] === grant.filter) same.remove();
+    for (const same of this.#list.querySelectorAll("li"))
+      if (same.dataset["filter"] === grant.filter) same.remove();
     const first = this.#list.firstElementChild;
     if (grant.filter === "#" || !first) this.#list.prepend(item);
     else first.after(item);

@@ -6,12 +6,17 @@ import { addMapGestures } from "./map-gestures.ts";
 import { MessageRate } from "./message-rate.ts";
 import { RouteMap, type Roads } from "./route-map.ts";
 
-const STATE_WORDS = { connecting: "Connecting", live: "Live", lost: "Reconnecting", refused: "Refused" } as const;
+const STATE_WORDS = {
+  connecting: "Connecting",
+  live: "Live",
+  lost: "Reconnecting",
+  refused: "Refused",
+} as const;
 
-function byId<Kind extends Element = HTMLElement>(id: string): Kind {
+function byId(id: string): HTMLElement {
   const element = document.getElementById(id);
   if (!element) throw new Error(`The page has no #${id}`);
-  return element as unknown as Kind;
+  return element;
 }
 
 async function start(): Promise<void> {
@@ -21,13 +26,17 @@ async function start(): Promise<void> {
   addEventListener("hashchange", () => location.reload());
   if (user !== "") showUser(user);
   const response = await fetch("roads.json");
-  const root = byId<SVGSVGElement>("map");
+  const root = document.querySelector<SVGSVGElement>("svg#map");
+  if (!root) throw new Error("The page has no map");
   const map = new RouteMap(root, (await response.json()) as Roads);
   addMapGestures(root, map);
   addZoomButtons(map);
   if (token === "") {
     showState({ kind: "refused", reason: "" });
-    showNotice("This page needs a token", "Open one of the links that the terminal shows: each carries the token of a user behind the “#”.");
+    showNotice(
+      "This page needs a token",
+      "Open one of the links that the terminal shows: each carries the token of a user behind the “#”.",
+    );
     return;
   }
   await watch(map, token, user);
@@ -73,12 +82,12 @@ async function watch(map: RouteMap, token: string, user: string): Promise<void> 
 }
 
 function addQuestions(feed: BusFeed, user: string): void {
-  const input = byId<HTMLInputElement>("ask-filter");
+  const input = byId("ask-filter") as HTMLInputElement;
   const other = user === "bob" ? "alice" : "bob";
   const ask = (filter: string): void => {
     if (filter !== "") void feed.ask(filter);
   };
-  byId<HTMLFormElement>("ask").addEventListener("submit", (event) => {
+  byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
     ask(input.value.trim());
     input.value = "";
@@ -111,7 +120,10 @@ function showState(state: FeedState): void {
   byId("state").dataset["kind"] = state.kind;
   byId("state-text").textContent = STATE_WORDS[state.kind];
   if (state.kind === "refused" && state.reason !== "") {
-    showNotice("The broker does not let this token in", `${state.reason}\nTokens last as long as the demonstration runs: open a link of the current one.`);
+    showNotice(
+      "The broker does not let this token in",
+      `${state.reason}\nTokens last as long as the demonstration runs: open a link of the current one.`,
+    );
   }
 }
 
@@ -129,8 +141,18 @@ function showClock(report: BusReport): void {
   // Retained reports of buses that rest are older; a clock that goes back by hours has begun the recording anew.
   if (at.getTime() < shown && shown - at.getTime() < 3_600_000) return;
   clock.dataset["atMs"] = String(at.getTime());
-  byId("clock-time").textContent = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC" });
-  byId("clock-note").textContent = at.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+  byId("clock-time").textContent = at.toLocaleTimeString("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    timeZone: "UTC",
+  });
+  byId("clock-note").textContent = at.toLocaleDateString("en-GB", {
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    timeZone: "UTC",
+  });
   clock.hidden = false;
 }
 

@@ -12,14 +12,17 @@ export function addMapGestures(root: SVGSVGElement, map: RouteMap): void {
   root.addEventListener("pointermove", (event) => {
     const before = pointers.get(event.pointerId);
     if (!before) return;
-    const isClick = Math.hypot(event.clientX - before.clientX, event.clientY - before.clientY) < 4 && !root.hasPointerCapture(event.pointerId);
+    const isClick =
+      Math.hypot(event.clientX - before.clientX, event.clientY - before.clientY) < 4 &&
+      !root.hasPointerCapture(event.pointerId);
     if (isClick) return;
     root.setPointerCapture(event.pointerId);
     root.classList.add("dragging");
     pointers.set(event.pointerId, event);
     if (pointers.size === 1) map.pan(event.clientX - before.clientX, event.clientY - before.clientY);
     const wider = spread([...pointers.values()]);
-    if (pointers.size === 2 && pinch > 0 && wider > 0) map.zoom(wider / pinch, middle(root, [...pointers.values()]));
+    if (pointers.size === 2 && pinch > 0 && wider > 0)
+      map.zoom(wider / pinch, middle(root, [...pointers.values()]));
     pinch = wider;
   });
   for (const end of ["pointerup", "pointercancel", "pointerleave"] as const) {
@@ -45,5 +48,8 @@ function spread([a, b]: readonly PointerEvent[]): number {
 
 function middle(root: SVGSVGElement, [a, b]: readonly PointerEvent[]): { x: number; y: number } {
   const { left, top } = root.getBoundingClientRect();
-  return { x: ((a?.clientX ?? 0) + (b?.clientX ?? 0)) / 2 - left, y: ((a?.clientY ?? 0) + (b?.clientY ?? 0)) / 2 - top };
+  return {
+    x: ((a?.clientX ?? 0) + (b?.clientX ?? 0)) / 2 - left,
+    y: ((a?.clientY ?? 0) + (b?.clientY ?? 0)) / 2 - top,
+  };
 }

@@ -66,7 +66,8 @@ export class RouteMap {
   /** Keeps a bus in the middle, or none. */
   follow(bus: string | undefined): void {
     this.#followed = bus;
-    for (const marker of this.markers.values()) marker.element.classList.toggle("selected", marker.bus === bus);
+    for (const marker of this.markers.values())
+      marker.element.classList.toggle("selected", marker.bus === bus);
     const marker = bus === undefined ? undefined : this.markers.get(bus);
     if (marker) {
       this.#buses.append(marker.element);
@@ -105,7 +106,11 @@ export class RouteMap {
   pan(dx: number, dy: number): void {
     this.follow(undefined);
     this.#isFitted = false;
-    this.#view = { ...this.#view, x: this.#view.x - dx / this.#view.scale, y: this.#view.y - dy / this.#view.scale };
+    this.#view = {
+      ...this.#view,
+      x: this.#view.x - dx / this.#view.scale,
+      y: this.#view.y - dy / this.#view.scale,
+    };
   }
 
   /** A round distance and how many pixels long it is, for the scale. */
@@ -121,10 +126,19 @@ export class RouteMap {
         .map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`)
         .join(" "),
     );
-    for (const kind of ["edge", "fill"]) this.#roads.append(...drawn.map((points) => svg("polyline", { class: kind, points })));
+    for (const kind of ["edge", "fill"])
+      this.#roads.append(...drawn.map((points) => svg("polyline", { class: kind, points })));
     for (const { name, lat, lon } of places) {
-      const element = svg("g", { class: "place" }, [svg("circle", { r: 5.5 }), svg("text", { x: 12, y: -9 }, [name])]);
-      this.#placePoints.push({ element, at: this.#projection.toGround({ lat, lon }) });
+      const at = this.#projection.toGround({ lat, lon });
+      // Names stand towards the middle, where there is room for them.
+      const isEast = at.x > (this.#extent.min.x + this.#extent.max.x) / 2;
+      const text = svg(
+        "text",
+        { x: isEast ? -13 : 28, y: isEast ? -8 : 17, "text-anchor": isEast ? "end" : "start" },
+        [name],
+      );
+      const element = svg("g", { class: "place" }, [svg("circle", { r: 5.5 }), text]);
+      this.#placePoints.push({ element, at });
       this.#places.append(element);
     }
   }
@@ -139,7 +153,8 @@ export class RouteMap {
     const { min, max } = this.#extent;
     const margin = Math.min(110, this.#size.width * 0.14);
     const across = (this.#size.width - 2 * margin) / Math.max(1, max.x - min.x);
-    const down = (this.#size.height - 2 * Math.min(80, this.#size.height * 0.15)) / Math.max(1, max.y - min.y);
+    const down =
+      (this.#size.height - 2 * Math.min(80, this.#size.height * 0.15)) / Math.max(1, max.y - min.y);
     return Math.max(0.005, Math.min(across, down));
   }
 
@@ -149,13 +164,20 @@ export class RouteMap {
   });
 
   #glideTo({ x, y }: ScreenPoint): void {
-    this.#view = { ...this.#view, x: this.#view.x + (x - this.#view.x) * 0.08, y: this.#view.y + (y - this.#view.y) * 0.08 };
+    this.#view = {
+      ...this.#view,
+      x: this.#view.x + (x - this.#view.x) * 0.08,
+      y: this.#view.y + (y - this.#view.y) * 0.08,
+    };
   }
 
   #applyView(): void {
     const { x, y, scale } = this.#view;
     const { width, height } = this.#size;
-    this.#roads.setAttribute("transform", `translate(${width / 2} ${height / 2}) scale(${scale}) translate(${-x} ${-y})`);
+    this.#roads.setAttribute(
+      "transform",
+      `translate(${width / 2} ${height / 2}) scale(${scale}) translate(${-x} ${-y})`,
+    );
     for (const { element, at } of this.#placePoints) {
       const point = this.#toScreen(at);
       element.setAttribute("transform", `translate(${point.x.toFixed(1)} ${point.y.toFixed(1)})`);
@@ -168,8 +190,10 @@ export class RouteMap {
     const { width, height } = this.#size;
     const zero = this.#toScreen({ x: 0, y: 0 });
     const lines: SVGLineElement[] = [];
-    for (let x = zero.x % step; x < width; x += step) lines.push(svg("line", { x1: x.toFixed(1), x2: x.toFixed(1), y1: 0, y2: height }));
-    for (let y = zero.y % step; y < height; y += step) lines.push(svg("line", { x1: 0, x2: width, y1: y.toFixed(1), y2: y.toFixed(1) }));
+    for (let x = zero.x % step; x < width; x += step)
+      lines.push(svg("line", { x1: x.toFixed(1), x2: x.toFixed(1), y1: 0, y2: height }));
+    for (let y = zero.y % step; y < height; y += step)
+      lines.push(svg("line", { x1: 0, x2: width, y1: y.toFixed(1), y2: y.toFixed(1) }));
     this.#grid.replaceChildren(...lines);
   }
 }

@@ -30,8 +30,14 @@ export function createCheckConfigCommand(context: CommandContext, argv: readonly
 
 function check(flags: CheckFlags, { environment, stdout, colors }: CommandContext): void {
   try {
-    const config = loadConfig({ file: flags.config ?? environment["WEIR_CONFIG"], environment, flags: toConfigFlags(flags) });
-    stdout.write(flags.json ? `${JSON.stringify(config)}\n` : `${colors.green("The configuration is good.")}\n`);
+    const config = loadConfig({
+      file: flags.config ?? environment["WEIR_CONFIG"],
+      environment,
+      flags: toConfigFlags(flags),
+    });
+    stdout.write(
+      flags.json ? `${JSON.stringify(config)}\n` : `${colors.green("The configuration is good.")}\n`,
+    );
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     if (flags.json) stdout.write(`${JSON.stringify({ problems: error.problems })}\n`);
@@ -48,6 +54,12 @@ function listKeys(flags: CheckFlags, context: CommandContext): void {
     about,
   }));
   if (flags.json) return void context.stdout.write(`${JSON.stringify(keys)}\n`);
-  const rows = keys.map((key) => [key.key, key.default === null ? "" : JSON.stringify(key.default), key.takes, key.environment, key.about]);
+  const rows = keys.map((key) => [
+    key.key,
+    key.default === null ? "" : JSON.stringify(key.default),
+    key.takes,
+    key.environment,
+    key.about,
+  ]);
   printTable(["KEY", "DEFAULT", "TAKES", "ENVIRONMENT", "WHAT"], rows, context);
 }

@@ -34,7 +34,11 @@ Examples:
 /** `weir pub`: what mosquitto_pub does, under the same options, with MQTT 5 by default. */
 export function createPubCommand(context: CommandContext, argv: readonly string[]): BuiltCommand {
   const { rest, properties } = extractProperties(argv);
-  const command = addClientOptions(new Command("pub").description("Publishes messages on one topic; a person who knows mosquitto_pub knows this."))
+  const command = addClientOptions(
+    new Command("pub").description(
+      "Publishes messages on one topic; a person who knows mosquitto_pub knows this.",
+    ),
+  )
     .option("-t, --topic <topic>", "topic to publish to")
     .option("-m, --message <text>", "the message")
     .option("-f, --file <file>", "the message is the content of this file")
@@ -43,8 +47,18 @@ export function createPubCommand(context: CommandContext, argv: readonly string[
     .option("-n, --null-message", "an empty message: with -r it clears what is retained")
     .option("-q, --qos <qos>", "quality of service", (text) => parseWhole(text, 0, 2), 0)
     .option("-r, --retain", "retain the message")
-    .option("-M, --max-inflight <n>", "QoS 1 and 2 messages in flight", (text) => parseWhole(text, 1, 65_535), 20)
-    .option("--repeat <n>", "publish -m, -f, -s so often", (text) => parseWhole(text, 1, Number.MAX_SAFE_INTEGER), 1)
+    .option(
+      "-M, --max-inflight <n>",
+      "QoS 1 and 2 messages in flight",
+      (text) => parseWhole(text, 1, 65_535),
+      20,
+    )
+    .option(
+      "--repeat <n>",
+      "publish -m, -f, -s so often",
+      (text) => parseWhole(text, 1, Number.MAX_SAFE_INTEGER),
+      1,
+    )
     .option("--repeat-delay <s>", "seconds between two of them", Number, 0)
     .option("--json", "print what was published as JSON")
     .addHelpText("after", EXAMPLES);
@@ -70,26 +84,45 @@ async function publish(flags: PubFlags, properties: PropertyOptions, context: Co
   for await (const message of messages) await window.send(message);
   await window.settled();
   await client.endAsync();
-  if (flags.json) context.stdout.write(`${JSON.stringify({ topic, qos: flags.qos, published: window.published, refused: window.refusals.length })}\n`);
+  if (flags.json)
+    context.stdout.write(
+      `${JSON.stringify({ topic, qos: flags.qos, published: window.published, refused: window.refusals.length })}\n`,
+    );
   const [refusal] = window.refusals;
   if (refusal !== undefined && flags.quiet) throw new CommandFailure("");
-  if (refusal !== undefined) throw new CommandFailure(`${window.refusals.length > 1 ? `${window.refusals.length} messages were refused, first: ` : ""}${refusal}`);
+  if (refusal !== undefined)
+    throw new CommandFailure(
+      `${window.refusals.length > 1 ? `${window.refusals.length} messages were refused, first: ` : ""}${refusal}`,
+    );
 }
 
 /** What is to be sent; at least one of the sources must be named, and one only. */
 function messagesOf(flags: PubFlags, stdin: NodeJS.ReadStream): AsyncIterable<Buffer> {
-  const given = [flags.message !== undefined, flags.file !== undefined, flags.stdinLine, flags.stdinFile, flags.nullMessage].filter(Boolean);
-  if (given.length !== 1) throw new WrongUse("Give the message in one way: -m TEXT, -f FILE, -l (lines of stdin), -s (all of stdin) or -n (empty).");
+  const given = [
+    flags.message !== undefined,
+    flags.file !== undefined,
+    flags.stdinLine,
+    flags.stdinFile,
+    flags.nullMessage,
+  ].filter(Boolean);
+  if (given.length !== 1)
+    throw new WrongUse(
+      "Give the message in one way: -m TEXT, -f FILE, -l (lines of stdin), -s (all of stdin) or -n (empty).",
+    );
   if (flags.stdinLine) return linesOf(stdin);
   if (flags.stdinFile) return repeated(() => wholeOf(stdin), flags);
   if (flags.file !== undefined) return repeated(() => Promise.resolve(readMessage(flags.file ?? "")), flags);
   return repeated(() => Promise.resolve(Buffer.from(flags.message ?? "")), flags);
 }
 
-async function* repeated(read: () => Promise<Buffer>, { repeat, repeatDelay }: PubFlags): AsyncGenerator<Buffer> {
+async function* repeated(
+  read: () => Promise<Buffer>,
+  { repeat, repeatDelay }: PubFlags,
+): AsyncGenerator<Buffer> {
   const message = await read();
   for (let i = 0; i < repeat; i++) {
-    if (i > 0 && repeatDelay > 0) await new Promise((resolve) => void setTimeout(resolve, repeatDelay * 1000));
+    if (i > 0 && repeatDelay > 0)
+      await new Promise((resolve) => void setTimeout(resolve, repeatDelay * 1000));
     yield message;
   }
 }
@@ -108,7 +141,9 @@ function readMessage(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    throw new CommandFailure(`The file ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}.`);
+    throw new CommandFailure(
+      `The file ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}.`,
+    );
   }
 }
 

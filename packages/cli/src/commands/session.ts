@@ -30,13 +30,19 @@ export function createSessionCommand(context: CommandContext, argv: readonly str
     .description("Lists the sessions, with what each has subscribed to and what the broker lets through.")
     .option("--connected", "connected ones only")
     .option("--disconnected", "ones that are away only")
-    .addHelpText("after", "\nExamples:\n  weir session list --subject alice\n  weir session list --json | jq '.[].subscriptions'")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  weir session list --subject alice\n  weir session list --json | jq '.[].subscriptions'",
+    )
     .action((flags: ListFlags) => list(flags, context));
   addFilters(addRestOptions(command.command("delete [id...]")))
     .summary("disconnect and delete sessions")
     .description("Disconnects and deletes sessions, named by id or by what they have in common.")
     .option("--keep-state", "disconnect only; the session stays")
-    .addHelpText("after", "\nExamples:\n  weir session delete --subject alice\n  weir session delete Zm9v… --keep-state")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  weir session delete --subject alice\n  weir session delete Zm9v… --keep-state",
+    )
     .action((ids: string[], flags: DeleteFlags) => remove(ids, flags, context));
   return { command, argv };
 }
@@ -57,13 +63,22 @@ function toQuery(flags: SessionFilterFlags): Pick<SessionQuery, "clientId" | "su
 }
 
 async function list(flags: ListFlags, context: CommandContext): Promise<void> {
-  if (flags.connected && flags.disconnected) throw new WrongUse("--connected and --disconnected contradict each other.");
-  const query: SessionQuery = { ...toQuery(flags), ...((flags.connected || flags.disconnected) && { connected: flags.connected === true }), limit: 500 };
+  if (flags.connected && flags.disconnected)
+    throw new WrongUse("--connected and --disconnected contradict each other.");
+  const query: SessionQuery = {
+    ...toQuery(flags),
+    ...((flags.connected || flags.disconnected) && { connected: flags.connected === true }),
+    limit: 500,
+  };
   const sessions = await withBroker(flags, context, (client) =>
     allPages((cursor) => client.sessions.list({ ...query, ...(cursor !== undefined && { cursor }) })),
   );
   if (flags.json) return void context.stdout.write(`${JSON.stringify(sessions)}\n`);
-  printTable(["ID", "CLIENT ID", "IDENTITY", "CONNECTED", "BY", "QUEUED", "SUBSCRIPTIONS"], sessions.map(toRow), context);
+  printTable(
+    ["ID", "CLIENT ID", "IDENTITY", "CONNECTED", "BY", "QUEUED", "SUBSCRIPTIONS"],
+    sessions.map(toRow),
+    context,
+  );
 }
 
 function toRow(session: Session): string[] {
@@ -89,7 +104,8 @@ function describeSubscriptions({ subscriptions }: Session): string {
 async function remove(ids: readonly string[], flags: DeleteFlags, context: CommandContext): Promise<void> {
   const query = toQuery(flags);
   const hasQuery = Object.keys(query).length > 0;
-  if (hasQuery === ids.length > 0) throw new WrongUse("Name the sessions either by their ids, or by --client-id, --subject, --token-id.");
+  if (hasQuery === ids.length > 0)
+    throw new WrongUse("Name the sessions either by their ids, or by --client-id, --subject, --token-id.");
   const state = flags.keepState ? { state: "keep" as const } : {};
   const count = await withBroker(flags, context, async (client) => {
     if (hasQuery) return (await client.sessions.deleteMany({ ...query, ...state })).count;
@@ -97,5 +113,7 @@ async function remove(ids: readonly string[], flags: DeleteFlags, context: Comma
     return ids.length;
   });
   if (flags.json) return void context.stdout.write(`${JSON.stringify({ count })}\n`);
-  context.stderr.write(`${count} ${count === 1 ? "session" : "sessions"} ${flags.keepState ? "disconnected" : "deleted"}.\n`);
+  context.stderr.write(
+    `${count} ${count === 1 ? "session" : "sessions"} ${flags.keepState ? "disconnected" : "deleted"}.\n`,
+  );
 }

@@ -47,15 +47,21 @@ const collect = (value: string, before: readonly string[]): string[] => [...befo
 /** `weir sub`: what mosquitto_sub does, under the same options, with MQTT 5 by default. */
 export function createSubCommand(context: CommandContext, argv: readonly string[]): BuiltCommand {
   const { rest, properties } = extractProperties(argv);
-  const command = addClientOptions(new Command("sub").description("Prints messages of topics; a person who knows mosquitto_sub knows this."))
+  const command = addClientOptions(
+    new Command("sub").description("Prints messages of topics; a person who knows mosquitto_sub knows this."),
+  )
     .option("-t, --topic <filter>", "topic filter to subscribe to; may be repeated", collect, [])
     .option("-q, --qos <qos>", "quality of service", (text) => parseWhole(text, 0, 2), 0)
     .option("-v, --verbose", "print the topic before the payload")
     .option("-F, --format <format>", "what is printed for a message (below)")
     .option("--json", "print a JSON object for each message (as -F %j)")
     .option("-N, --no-eol", "no end of line after the payload")
-    .option("-C, --count <n>", "end after so many messages", (text) => parseWhole(text, 1, Number.MAX_SAFE_INTEGER))
-    .option("-W, --timeout <s>", "end after so many seconds, as failed", (text) => parseWhole(text, 1, 2_000_000))
+    .option("-C, --count <n>", "end after so many messages", (text) =>
+      parseWhole(text, 1, Number.MAX_SAFE_INTEGER),
+    )
+    .option("-W, --timeout <s>", "end after so many seconds, as failed", (text) =>
+      parseWhole(text, 1, 2_000_000),
+    )
     .option("-E, --exit-after-sub", "end once the broker has answered the subscriptions")
     .option("-R, --no-stale", "do not print retained messages")
     .option("--retained-only", "print retained messages only, and end at the first other one")
@@ -73,10 +79,15 @@ function staleFlag(argv: readonly string[]): { readonly noStale?: true } {
   return argv.includes("-R") || argv.includes("--no-stale") ? { noStale: true } : {};
 }
 
-async function subscribe(flags: SubFlags, properties: PropertyOptions, context: CommandContext): Promise<void> {
+async function subscribe(
+  flags: SubFlags,
+  properties: PropertyOptions,
+  context: CommandContext,
+): Promise<void> {
   const target = resolveTarget(flags, properties, context.environment, "sub");
   const filters = target.topic === undefined ? flags.topic : [...flags.topic, target.topic];
-  if (filters.length === 0 && flags.unsubscribe.length === 0) throw new WrongUse("You must specify a topic to subscribe to: -t TOPIC.");
+  if (filters.length === 0 && flags.unsubscribe.length === 0)
+    throw new WrongUse("You must specify a topic to subscribe to: -t TOPIC.");
   const format = compileSubFormat(flags);
   const tell = flags.quiet ? () => undefined : (line: string) => void context.stderr.write(`${line}\n`);
   const client = createClient(target, flags.debug ? tell : undefined);
@@ -124,7 +135,9 @@ async function subscribeTo(
     const code = answer?.granted[0] ?? 0x80;
     if (Number(code) >= 0x80) {
       refused++;
-      tell(`Subscription to '${filter}' was refused: ${client.options.protocolVersion === 5 ? reasonText(Number(code)) : "denied (0x80)"}.`);
+      tell(
+        `Subscription to '${filter}' was refused: ${client.options.protocolVersion === 5 ? reasonText(Number(code)) : "denied (0x80)"}.`,
+      );
     } else {
       tellNarrowed(filter, answer, tell);
     }
@@ -135,7 +148,11 @@ async function subscribeTo(
   }
 }
 
-function answerTo(client: MqttClient, filter: string, options: IClientSubscribeOptions): Promise<SubackPacket | undefined> {
+function answerTo(
+  client: MqttClient,
+  filter: string,
+  options: IClientSubscribeOptions,
+): Promise<SubackPacket | undefined> {
   return new Promise((resolve, reject) => {
     client.subscribe(filter, options, (error, _granted, packet) => {
       if (packet) resolve(packet);
@@ -149,10 +166,19 @@ function tellNarrowed(filter: string, answer: SubackPacket | undefined, tell: (l
   const effective = [answer?.properties?.userProperties?.["effective-filter"] ?? []].flat();
   if (effective.length === 0) return;
   const more = [answer?.properties?.userProperties?.["effective-filter-more"] ?? []].flat()[0];
-  tell(`'${filter}' is narrowed to what you may read: ${effective.join(", ")}${more === undefined ? "" : ` and ${more} more`}`);
+  tell(
+    `'${filter}' is narrowed to what you may read: ${effective.join(", ")}${more === undefined ? "" : ` and ${more} more`}`,
+  );
 }
 
-async function unsubscribeFrom(client: MqttClient, filters: readonly string[], properties: PropertyOptions): Promise<void> {
-  for (const filter of filters) await client.unsubscribeAsync(filter, properties.unsubscribe ? { properties: properties.unsubscribe } : {});
+async function unsubscribeFrom(
+  client: MqttClient,
+  filters: readonly string[],
+  properties: PropertyOptions,
+): Promise<void> {
+  for (const filter of filters)
+    await client.unsubscribeAsync(
+      filter,
+      properties.unsubscribe ? { properties: properties.unsubscribe } : {},
+    );
 }
-

@@ -6,7 +6,13 @@ import type { BuiltCommand } from "../program.ts";
 import { describeSeconds, describeTime } from "../rest/duration.ts";
 import { addRestOptions, allPages, withBroker, type RestFlags } from "../rest/rest-options.ts";
 import { printTable } from "../rest/table.ts";
-import { addTokenOptions, describeAcl, toTokenCreate, toTokenPatch, type TokenFlags } from "../rest/token-options.ts";
+import {
+  addTokenOptions,
+  describeAcl,
+  toTokenCreate,
+  toTokenPatch,
+  type TokenFlags,
+} from "../rest/token-options.ts";
 
 interface CreateFlags extends RestFlags, TokenFlags {
   readonly subject?: string;
@@ -31,7 +37,9 @@ Examples:
 
 /** `weir token create|list|update|delete`. */
 export function createTokenCommand(context: CommandContext, argv: readonly string[]): BuiltCommand {
-  const command = new Command("token").description("Makes, lists, changes and deletes access tokens.").helpCommand(false);
+  const command = new Command("token")
+    .description("Makes, lists, changes and deletes access tokens.")
+    .helpCommand(false);
   addTokenOptions(addRestOptions(command.command("create")))
     .summary("make a token")
     .description("Makes an access token and prints its key, which is shown this once.")
@@ -49,7 +57,10 @@ export function createTokenCommand(context: CommandContext, argv: readonly strin
     .description("Changes a token. Its open connections follow within a second, without reconnecting.")
     .option("--enable", "let it be used")
     .option("--disable", "end its connections, and let it be used no longer")
-    .addHelpText("after", "\nExample:\n  weir token update 7Vb2… --allow subscribe:data/alice/# --allow subscribe:news/#")
+    .addHelpText(
+      "after",
+      "\nExample:\n  weir token update 7Vb2… --allow subscribe:data/alice/# --allow subscribe:news/#",
+    )
     .action((id: string, flags: UpdateFlags) => update(id, flags, context));
   addRestOptions(command.command("delete <id...>"))
     .summary("delete tokens; their connections end")
@@ -68,7 +79,9 @@ async function create(flags: CreateFlags, context: CommandContext): Promise<void
   };
   const made: CreatedToken = await withBroker(flags, context, (client) => client.tokens.create(declared));
   if (flags.json) return void context.stdout.write(`${JSON.stringify(made)}\n`);
-  context.stderr.write(`Made token ${made.id} for ${made.subject}, which may ${describeAcl(made.acl)}. This is its key, shown once:\n`);
+  context.stderr.write(
+    `Made token ${made.id} for ${made.subject}, which may ${describeAcl(made.acl)}. This is its key, shown once:\n`,
+  );
   context.stdout.write(`${made.key}\n`);
 }
 
@@ -102,10 +115,13 @@ async function update(id: string, flags: UpdateFlags, context: CommandContext): 
     ...toTokenPatch(flags),
     ...((flags.enable || flags.disable) && { enabled: flags.enable === true }),
   };
-  if (Object.keys(patch).length === 0) throw new WrongUse("Say what is to change: --allow, --ttl, --disable, …");
+  if (Object.keys(patch).length === 0)
+    throw new WrongUse("Say what is to change: --allow, --ttl, --disable, …");
   const token = await withBroker(flags, context, (client) => client.tokens.update(id, patch));
   if (flags.json) return void context.stdout.write(`${JSON.stringify(token)}\n`);
-  context.stderr.write(`Token ${token.id} is ${token.enabled ? "enabled" : "disabled"} and may ${describeAcl(token.acl)}.\n`);
+  context.stderr.write(
+    `Token ${token.id} is ${token.enabled ? "enabled" : "disabled"} and may ${describeAcl(token.acl)}.\n`,
+  );
 }
 
 async function remove(ids: readonly string[], flags: DeleteFlags, context: CommandContext): Promise<void> {

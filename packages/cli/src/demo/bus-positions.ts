@@ -32,7 +32,9 @@ const COLUMNS = [
 
 /** The recording that comes with Weir, in the order of time (`demo/data/ATTRIBUTION.md`). */
 export function readRecording(): BusPosition[] {
-  return parsePositions(readFileSync(new URL("../../demo/data/liverpool-route14.csv", import.meta.url), "utf8"));
+  return parsePositions(
+    readFileSync(new URL("../../demo/data/liverpool-route14.csv", import.meta.url), "utf8"),
+  );
 }
 
 /**
@@ -42,12 +44,25 @@ export function readRecording(): BusPosition[] {
  */
 export function parsePositions(csv: string): BusPosition[] {
   const [header = "", ...lines] = csv.trim().split(/\r?\n/);
-  if (cellsOf(header).join() !== COLUMNS.join()) throw new Error(`The recording has other columns than ${COLUMNS.join(", ")}`);
+  if (cellsOf(header).join() !== COLUMNS.join())
+    throw new Error(`The recording has other columns than ${COLUMNS.join(", ")}`);
   return lines.map((line, i) => parsePosition(line, i + 2)).sort((a, b) => a.atMs - b.atMs);
 }
 
 function parsePosition(line: string, number: number): BusPosition {
-  const [, bus = "", trip = "", at = "", lat = "", lon = "", bearing = "", origin = "", destination = "", route = "", direction = ""] = cellsOf(line);
+  const [
+    ,
+    bus = "",
+    trip = "",
+    at = "",
+    lat = "",
+    lon = "",
+    bearing = "",
+    origin = "",
+    destination = "",
+    route = "",
+    direction = "",
+  ] = cellsOf(line);
   const position = {
     bus,
     trip,
@@ -60,7 +75,8 @@ function parsePosition(line: string, number: number): BusPosition {
     route,
     direction,
   };
-  const isWhole = bus !== "" && [position.atMs, position.lat, position.lon, position.bearing ?? 0].every(Number.isFinite);
+  const isWhole =
+    bus !== "" && [position.atMs, position.lat, position.lon, position.bearing ?? 0].every(Number.isFinite);
   if (!isWhole) throw new Error(`Line ${number} of the recording is no position: ${line}`);
   return position;
 }

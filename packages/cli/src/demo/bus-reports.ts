@@ -29,14 +29,18 @@ export function toReports(positions: readonly BusPosition[]): BusReport[] {
     const known = last.get(position.bus);
     const before = known && known.position.trip === position.trip ? known : undefined;
     const moved = before && movement(before.position, position);
-    const bearing = position.bearing ?? (moved && moved.metres > NOISE_M ? moved.bearing : (before?.bearing ?? null));
+    const bearing =
+      position.bearing ?? (moved && moved.metres > NOISE_M ? moved.bearing : (before?.bearing ?? null));
     last.set(position.bus, { position, bearing });
     return {
       bus: position.bus,
       lat: position.lat,
       lon: position.lon,
       bearing: bearing === null ? null : Math.round(bearing),
-      speed: moved && moved.ms > 0 && moved.ms <= MAX_STEP_MS ? Math.round((moved.metres / moved.ms) * 36_000) / 10 : null,
+      speed:
+        moved && moved.ms > 0 && moved.ms <= MAX_STEP_MS
+          ? Math.round((moved.metres / moved.ms) * 36_000) / 10
+          : null,
       at: new Date(position.atMs).toISOString(),
       route: position.route,
       direction: position.direction,

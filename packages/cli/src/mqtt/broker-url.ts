@@ -31,15 +31,22 @@ export function parseBrokerUrl(text: string, from: string): BrokerUrl {
   const url = URL.parse(beforeFragment);
   const known = url && SCHEMES[url.protocol];
   if (!url || !known || url.hostname === "") {
-    throw new WrongUse(`${from} ${withoutPassword(text)} is not the URL of a broker, such as mqtt://127.0.0.1:1883 or ws://127.0.0.1:8080/mqtt.`);
+    throw new WrongUse(
+      `${from} ${withoutPassword(text)} is not the URL of a broker, such as mqtt://127.0.0.1:1883 or ws://127.0.0.1:8080/mqtt.`,
+    );
   }
   const place = `${known.scheme}://${url.hostname}:${url.port || known.port}`;
   const credentials = { username: decoded(url.username), password: decoded(url.password) };
   if (known.scheme.startsWith("ws")) {
-    return { url: `${place}${url.pathname === "/" ? "/mqtt" : url.pathname}`, topic: undefined, ...credentials };
+    return {
+      url: `${place}${url.pathname === "/" ? "/mqtt" : url.pathname}`,
+      topic: undefined,
+      ...credentials,
+    };
   }
   // A "#" that ends a topic filter looks like a fragment to a URL.
-  const topic = decodeURIComponent(url.pathname.slice(1)) + (fragment.length > 0 ? `#${fragment.join("#")}` : "");
+  const topic =
+    decodeURIComponent(url.pathname.slice(1)) + (fragment.length > 0 ? `#${fragment.join("#")}` : "");
   return { url: place, topic: topic === "" ? undefined : topic, ...credentials };
 }
 

@@ -59,16 +59,30 @@ export function addClientOptions(command: Command): Command {
     .helpOption("--help", "show this")
     .option("-h, --host <host>", "broker's host (default: 127.0.0.1)")
     .option("-p, --port <port>", "broker's port (default: 1883; TLS 8883; WebSocket 8080)", number(1, 65_535))
-    .option("-L, --url <url>", "mqtt(s)://[user[:password]@]host[:port][/topic], or ws(s)://host[:port][/mqtt]; also WEIR_URL")
+    .option(
+      "-L, --url <url>",
+      "mqtt(s)://[user[:password]@]host[:port][/topic], or ws(s)://host[:port][/mqtt]; also WEIR_URL",
+    )
     .option("--ws", "MQTT over WebSocket")
-    .option("-u, --username <name>", "user name: the access token, when there is no password (also WEIR_TOKEN)")
+    .option(
+      "-u, --username <name>",
+      "user name: the access token, when there is no password (also WEIR_TOKEN)",
+    )
     .option("-P, --pw <password>", "password: the access token")
     .option("-i, --id <id>", "client id")
     .option("-I, --id-prefix <prefix>", "client id: this, and the process id")
     .option("-k, --keepalive <s>", "keep alive in seconds", number(0, 65_535), 60)
-    .addOption(new Option("-V, --protocol-version <version>", "mqttv5 | 5, mqttv311 | 311, mqttv31 | 31").argParser(parseVersion).default(5, "mqttv5"))
+    .addOption(
+      new Option("-V, --protocol-version <version>", "mqttv5 | 5, mqttv311 | 311, mqttv31 | 31")
+        .argParser(parseVersion)
+        .default(5, "mqttv5"),
+    )
     .option("-c, --disable-clean-session", "keep the session at the broker (needs -i)")
-    .option("-x, --session-expiry-interval <s>", "how long the session is kept after the end; -1 or ∞: for ever", parseExpiry)
+    .option(
+      "-x, --session-expiry-interval <s>",
+      "how long the session is kept after the end; -1 or ∞: for ever",
+      parseExpiry,
+    )
     .option("-d, --debug", "tell what is sent and received")
     .option("--quiet", "no error messages")
     .option("--will-topic <topic>", "topic of the will")
@@ -91,7 +105,8 @@ export function parseWhole(text: string, minimum: number, maximum: number): numb
 
 function parseVersion(text: string): ProtocolVersion {
   const version = VERSIONS[text];
-  if (version === undefined) throw new WrongUse(`-V ${text}: the version must be mqttv5, mqttv311 or mqttv31.`);
+  if (version === undefined)
+    throw new WrongUse(`-V ${text}: the version must be mqttv5, mqttv311 or mqttv31.`);
   return version;
 }
 
@@ -113,14 +128,17 @@ export function resolveTarget(
 ): Target {
   const place = resolvePlace(flags, environment["WEIR_URL"]);
   const credentials = resolveCredentials(flags, place, environment["WEIR_TOKEN"]);
-  if (flags.disableCleanSession && flags.id === undefined) throw new WrongUse("You must provide a client id (-i) if you use -c.");
+  if (flags.disableCleanSession && flags.id === undefined)
+    throw new WrongUse("You must provide a client id (-i) if you use -c.");
   const connect = connectProperties(flags, properties);
   return {
     url: place.url,
     topic: place.topic,
     options: {
       ...credentials,
-      clientId: flags.id ?? `${flags.idPrefix ?? `weir-${role}-`}${flags.idPrefix === undefined ? randomBytes(4).toString("hex") : process.pid}`,
+      clientId:
+        flags.id ??
+        `${flags.idPrefix ?? `weir-${role}-`}${flags.idPrefix === undefined ? randomBytes(4).toString("hex") : process.pid}`,
       keepalive: flags.keepalive,
       protocolVersion: flags.protocolVersion,
       ...(flags.protocolVersion === 3 && { protocolId: "MQIsdp" as const }),
@@ -142,16 +160,28 @@ interface Place {
 
 function resolvePlace(flags: ClientFlags, environmentUrl: string | undefined): Place {
   if (flags.url !== undefined) return parseBrokerUrl(flags.url, "-L");
-  const isPlaced = flags.host !== undefined || flags.port !== undefined || flags.ws !== undefined || flags.cafile !== undefined;
+  const isPlaced =
+    flags.host !== undefined ||
+    flags.port !== undefined ||
+    flags.ws !== undefined ||
+    flags.cafile !== undefined;
   if (!isPlaced && environmentUrl) return parseBrokerUrl(environmentUrl, "WEIR_URL");
   if (flags.host?.includes("://")) return parseBrokerUrl(flags.host, "-h");
-  const isTls = flags.cafile !== undefined || flags.cert !== undefined || flags.insecure !== undefined || flags.port === 8883;
+  const isTls =
+    flags.cafile !== undefined ||
+    flags.cert !== undefined ||
+    flags.insecure !== undefined ||
+    flags.port === 8883;
   const host = flags.host?.includes(":") ? `[${flags.host}]` : (flags.host ?? "127.0.0.1");
   if (flags.ws) return { url: `${isTls ? "wss" : "ws"}://${host}:${flags.port ?? 8080}/mqtt` };
   return { url: `${isTls ? "mqtts" : "mqtt"}://${host}:${flags.port ?? (isTls ? 8883 : 1883)}` };
 }
 
-function resolveCredentials(flags: ClientFlags, place: Place, token: string | undefined): Pick<IClientOptions, "username" | "password"> {
+function resolveCredentials(
+  flags: ClientFlags,
+  place: Place,
+  token: string | undefined,
+): Pick<IClientOptions, "username" | "password"> {
   const username = flags.username ?? place.username;
   const password = flags.pw ?? place.password;
   if (password !== undefined && username === undefined && flags.protocolVersion < 5) {
@@ -164,7 +194,8 @@ function resolveCredentials(flags: ClientFlags, place: Place, token: string | un
 
 function connectProperties(flags: ClientFlags, properties: PropertyOptions): IClientOptions["properties"] {
   if (flags.protocolVersion < 5) {
-    if (Object.keys(properties).length > 0) throw new WrongUse("-D needs MQTT 5: leave -V out, or give -V mqttv5.");
+    if (Object.keys(properties).length > 0)
+      throw new WrongUse("-D needs MQTT 5: leave -V out, or give -V mqttv5.");
     return undefined;
   }
   const expiry = flags.sessionExpiryInterval ?? (flags.disableCleanSession ? NEVER_EXPIRES : undefined);
@@ -174,7 +205,12 @@ function connectProperties(flags: ClientFlags, properties: PropertyOptions): ICl
 
 function will(flags: ClientFlags, properties: PropertyOptions): Pick<IClientOptions, "will"> {
   if (flags.willTopic === undefined) {
-    if (flags.willPayload !== undefined || flags.willQos !== undefined || flags.willRetain || properties.will) {
+    if (
+      flags.willPayload !== undefined ||
+      flags.willQos !== undefined ||
+      flags.willRetain ||
+      properties.will
+    ) {
       throw new WrongUse("A will needs its topic: --will-topic.");
     }
     return {};
@@ -203,6 +239,8 @@ function readPem(flag: string, file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    throw new WrongUse(`${flag} ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}.`);
+    throw new WrongUse(
+      `${flag} ${file} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}.`,
+    );
   }
 }

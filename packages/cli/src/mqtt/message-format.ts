@@ -6,7 +6,15 @@ export type MessageFormat = (packet: IPublishPacket, receivedAt: Date) => Buffer
 
 type Piece = (packet: IPublishPacket, receivedAt: Date) => string | Buffer;
 
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", "0": "\0", a: "\u0007", e: "\u001b", "\\": "\\" };
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  "0": "\0",
+  a: "\u0007",
+  e: "\u001b",
+  "\\": "\\",
+};
 
 /** What each letter after a percent sign prints, in the words of the help. */
 export const FORMAT_HELP = `  %t topic            %p payload          %x %X payload in hex   %l payload bytes
@@ -35,7 +43,10 @@ const PIECES: Readonly<Record<string, Piece>> = {
   D: (packet) => packet.properties?.correlationData ?? "",
   E: (packet) => String(packet.properties?.messageExpiryInterval ?? ""),
   F: (packet) => (packet.properties?.payloadFormatIndicator ? "1" : ""),
-  P: (packet) => userPropertiesOf(packet).map(([name, value]) => `${name}:${value}`).join(" "),
+  P: (packet) =>
+    userPropertiesOf(packet)
+      .map(([name, value]) => `${name}:${value}`)
+      .join(" "),
   R: (packet) => packet.properties?.responseTopic ?? "",
   S: (packet) => [packet.properties?.subscriptionIdentifier ?? []].flat().join(" "),
 };
@@ -55,14 +66,18 @@ export function compileFormat(format: string): MessageFormat {
 function compilePart(part: string): Piece {
   if (part.startsWith("\\")) {
     const escaped = ESCAPES[part[1] ?? ""];
-    if (escaped === undefined) throw new WrongUse(`The format holds "${part}", which is no escape; possible are \\n \\t \\r \\0 \\a \\e \\\\.`);
+    if (escaped === undefined)
+      throw new WrongUse(
+        `The format holds "${part}", which is no escape; possible are \\n \\t \\r \\0 \\a \\e \\\\.`,
+      );
     return () => escaped;
   }
   if (!part.startsWith("%")) return () => part;
   if (part === "%%") return () => "%";
   const [, flags = "", width = "", letter = ""] = /^%([-0]*)(\d*)(.?)$/s.exec(part) ?? [];
   const piece = PIECES[letter];
-  if (!piece) throw new WrongUse(`The format holds "${part}", which means nothing. Possible are:\n${FORMAT_HELP}`);
+  if (!piece)
+    throw new WrongUse(`The format holds "${part}", which means nothing. Possible are:\n${FORMAT_HELP}`);
   return width === "" ? piece : padded(piece, Number(width), flags);
 }
 
@@ -84,7 +99,9 @@ function payloadOf(packet: IPublishPacket): Buffer {
 
 function userPropertiesOf(packet: IPublishPacket): [string, string][] {
   const properties = Object.entries(packet.properties?.userProperties ?? {});
-  return properties.flatMap(([name, values]) => [values].flat().map((value): [string, string] => [name, value]));
+  return properties.flatMap(([name, values]) =>
+    [values].flat().map((value): [string, string] => [name, value]),
+  );
 }
 
 /** One line a message, as mosquitto's: a payload that is no text stands as `payloadBase64`. */
@@ -117,13 +134,15 @@ function jsonProperties(packet: IPublishPacket): Record<string, unknown> {
   const { properties } = packet;
   if (!properties) return {};
   const shown = {
-    "payload-format-indicator": properties.payloadFormatIndicator === undefined ? undefined : Number(properties.payloadFormatIndicator),
+    "payload-format-indicator":
+      properties.payloadFormatIndicator === undefined ? undefined : Number(properties.payloadFormatIndicator),
     "message-expiry-interval": properties.messageExpiryInterval,
     "content-type": properties.contentType,
     "response-topic": properties.responseTopic,
     "correlation-data": properties.correlationData?.toString("base64"),
     "subscription-identifier": properties.subscriptionIdentifier,
-    "user-properties": properties.userProperties && userPropertiesOf(packet).map(([name, value]) => ({ [name]: value })),
+    "user-properties":
+      properties.userProperties && userPropertiesOf(packet).map(([name, value]) => ({ [name]: value })),
   };
   const present = Object.entries(shown).filter(([, value]) => value !== undefined);
   return present.length === 0 ? {} : { properties: Object.fromEntries(present) };

@@ -38,8 +38,10 @@ export function whenConnected(client: MqttClient, url: string): Promise<void> {
 export function connectErrorText(error: Error, url: string): string {
   const { code } = error as { code?: unknown };
   if (typeof code === "number") return `Connection error: ${connectRefusalText(code)}`;
-  if (code === "ECONNREFUSED") return `Connection refused: nothing listens at ${url}. Is the broker running (weir serve)?`;
-  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `Unable to connect: the host of ${url} is not known.`;
+  if (code === "ECONNREFUSED")
+    return `Connection refused: nothing listens at ${url}. Is the broker running (weir serve)?`;
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
+    return `Unable to connect: the host of ${url} is not known.`;
   return `Unable to connect to ${url}: ${error.message || String(code)}`;
 }
 
@@ -58,7 +60,9 @@ function describe(packet: Packet): string {
     return `${name} (${flags}, '${packet.topic}', ... (${packet.payload.length} bytes))`;
   }
   if (packet.cmd === "subscribe") {
-    return packet.subscriptions.map(({ topic, qos }) => `${name} (Mid: ${packet.messageId}, Topic: ${topic}, QoS: ${qos})`).join("\n");
+    return packet.subscriptions
+      .map(({ topic, qos }) => `${name} (Mid: ${packet.messageId}, Topic: ${topic}, QoS: ${qos})`)
+      .join("\n");
   }
   return packet.messageId === undefined ? name : `${name} (Mid: ${packet.messageId})`;
 }

@@ -35,10 +35,26 @@ const PROPERTIES: Readonly<Record<string, PropertyRow>> = {
   "request-problem-information": row("requestProblemInformation", "flag", "connect"),
   "subscription-identifier": row("subscriptionIdentifier", "number", "subscribe"),
   "reason-string": row("reasonString", "text", "disconnect"),
-  "user-property": row("userProperties", "pair", "connect", "publish", "will", "subscribe", "unsubscribe", "disconnect"),
+  "user-property": row(
+    "userProperties",
+    "pair",
+    "connect",
+    "publish",
+    "will",
+    "subscribe",
+    "unsubscribe",
+    "disconnect",
+  ),
 };
 
-const PACKETS: readonly PropertyPacket[] = ["connect", "publish", "will", "subscribe", "unsubscribe", "disconnect"];
+const PACKETS: readonly PropertyPacket[] = [
+  "connect",
+  "publish",
+  "will",
+  "subscribe",
+  "unsubscribe",
+  "disconnect",
+];
 
 /**
  * Takes the `-D packet property value` groups out of the arguments; a user property has two values. Done before the
@@ -47,10 +63,13 @@ const PACKETS: readonly PropertyPacket[] = ["connect", "publish", "will", "subsc
  * @throws {WrongUse} naming the group
  * @example extractProperties(["-D", "publish", "user-property", "k", "v", "-m", "x"])
  */
-export function extractProperties(argv: readonly string[]): { readonly rest: string[]; readonly properties: PropertyOptions } {
+export function extractProperties(argv: readonly string[]): {
+  readonly rest: string[];
+  readonly properties: PropertyOptions;
+} {
   const rest: string[] = [];
   const properties: PropertyOptions = {};
-  for (let i = 0; i < argv.length; ) {
+  for (let i = 0; i < argv.length;) {
     const argument = argv[i] ?? "";
     if (argument !== "-D" && argument !== "--property") {
       rest.push(argument);
@@ -60,14 +79,18 @@ export function extractProperties(argv: readonly string[]): { readonly rest: str
     const [packet = "", name = "", ...values] = argv.slice(i + 1, i + 5);
     const found = findProperty(packet, name);
     const length = found.row.kind === "pair" ? 2 : 1;
-    if (values.length < length) throw new WrongUse(`-D ${packet} ${name} needs ${length === 2 ? "a name and a value" : "a value"}.`);
+    if (values.length < length)
+      throw new WrongUse(`-D ${packet} ${name} needs ${length === 2 ? "a name and a value" : "a value"}.`);
     addProperty((properties[found.packet] ??= {}), found.row, values);
     i += 3 + length;
   }
   return { rest, properties };
 }
 
-function findProperty(packet: string, name: string): { readonly packet: PropertyPacket; readonly row: PropertyRow } {
+function findProperty(
+  packet: string,
+  name: string,
+): { readonly packet: PropertyPacket; readonly row: PropertyRow } {
   const known = PACKETS.find((one) => one === packet);
   if (!known) throw new WrongUse(`-D ${packet} names no packet; possible are ${PACKETS.join(", ")}.`);
   const property = PROPERTIES[name];
@@ -76,7 +99,11 @@ function findProperty(packet: string, name: string): { readonly packet: Property
   throw new WrongUse(`-D ${packet} has no property "${name}"; possible are ${possible.join(", ")}.`);
 }
 
-function addProperty(properties: PacketProperties, { key, kind }: PropertyRow, values: readonly string[]): void {
+function addProperty(
+  properties: PacketProperties,
+  { key, kind }: PropertyRow,
+  values: readonly string[],
+): void {
   const [value = "", second = ""] = values;
   if (kind !== "pair") {
     properties[key] = parseValue(key, kind, value);
@@ -87,7 +114,11 @@ function addProperty(properties: PacketProperties, { key, kind }: PropertyRow, v
   pairs[value] = before === undefined ? second : [before, second].flat();
 }
 
-function parseValue(key: string, kind: Exclude<Kind, "pair">, value: string): number | boolean | string | Buffer {
+function parseValue(
+  key: string,
+  kind: Exclude<Kind, "pair">,
+  value: string,
+): number | boolean | string | Buffer {
   if (kind === "text") return value;
   if (kind === "binary") return Buffer.from(value);
   if (!/^\d+$/.test(value)) throw new WrongUse(`-D … ${key} is "${value}"; it must be a whole number.`);

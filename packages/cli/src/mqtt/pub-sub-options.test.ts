@@ -12,10 +12,20 @@ import { topicMatches } from "./topic-matches.ts";
 const receivedAt = new Date("2026-01-26T15:57:02.500Z");
 
 function message(fields: Partial<IPublishPacket> = {}): IPublishPacket {
-  return { cmd: "publish", topic: "data/alice/4720", payload: Buffer.from("hi"), qos: 1, retain: true, dup: false, messageId: 7, ...fields };
+  return {
+    cmd: "publish",
+    topic: "data/alice/4720",
+    payload: Buffer.from("hi"),
+    qos: 1,
+    retain: true,
+    dup: false,
+    messageId: 7,
+    ...fields,
+  };
 }
 
-const printed = (format: string, fields?: Partial<IPublishPacket>): string => compileFormat(format)(message(fields), receivedAt).toString();
+const printed = (format: string, fields?: Partial<IPublishPacket>): string =>
+  compileFormat(format)(message(fields), receivedAt).toString();
 
 describe("-F", () => {
   test.each([
@@ -50,32 +60,62 @@ describe("-F", () => {
   });
 
   test("properties", () => {
-    const properties = { contentType: "a/b", responseTopic: "r", correlationData: Buffer.from("c"), userProperties: { k: ["1", "2"] } };
+    const properties = {
+      contentType: "a/b",
+      responseTopic: "r",
+      correlationData: Buffer.from("c"),
+      userProperties: { k: ["1", "2"] },
+    };
     expect(printed("%C %R %D %P", { properties })).toBe("a/b r c k:1 k:2");
     expect(JSON.parse(printed("%j", { properties }))).toMatchObject({
-      properties: { "content-type": "a/b", "correlation-data": "Yw==", "user-properties": [{ k: "1" }, { k: "2" }] },
+      properties: {
+        "content-type": "a/b",
+        "correlation-data": "Yw==",
+        "user-properties": [{ k: "1" }, { k: "2" }],
+      },
     });
   });
 
-  test.each(["%z", "%", "a\\q"])("%s is wrong use", (format) => expect(() => compileFormat(format)).toThrow(WrongUse));
+  test.each(["%z", "%", "a\\q"])("%s is wrong use", (format) =>
+    expect(() => compileFormat(format)).toThrow(WrongUse),
+  );
 });
 
 describe("-D", () => {
   test("groups are taken out wherever they stand; a user property has two values", () => {
-    const argv = ["-t", "a", "-D", "publish", "user-property", "k", "v", "-m", "-x", "--property", "publish", "message-expiry-interval", "9"];
+    const argv = [
+      "-t",
+      "a",
+      "-D",
+      "publish",
+      "user-property",
+      "k",
+      "v",
+      "-m",
+      "-x",
+      "--property",
+      "publish",
+      "message-expiry-interval",
+      "9",
+    ];
     const { rest, properties } = extractProperties(argv);
     expect(rest).toEqual(["-t", "a", "-m", "-x"]);
     expect(properties).toEqual({ publish: { userProperties: { k: "v" }, messageExpiryInterval: 9 } });
   });
 
   test("a user property given twice has both values", () => {
-    const { properties } = extractProperties("-D connect user-property k 1 -D connect user-property k 2".split(" "));
+    const { properties } = extractProperties(
+      "-D connect user-property k 1 -D connect user-property k 2".split(" "),
+    );
     expect(properties.connect).toEqual({ userProperties: { k: ["1", "2"] } });
   });
 
   test.each([
     ["-D letter content-type x", /names no packet/],
-    ["-D publish session-expiry-interval 1", /no property "session-expiry-interval"; possible are payload-format-indicator/],
+    [
+      "-D publish session-expiry-interval 1",
+      /no property "session-expiry-interval"; possible are payload-format-indicator/,
+    ],
     ["-D publish message-expiry-interval soon", /must be a whole number/],
     ["-D publish user-property k", /needs a name and a value/],
   ])("%s is wrong use", (argv, pattern) => expect(() => extractProperties(argv.split(" "))).toThrow(pattern));
@@ -83,8 +123,14 @@ describe("-D", () => {
 
 describe("-L and WEIR_URL", () => {
   test.each([
-    ["mqtt://host/data/#", { url: "mqtt://host:1883", topic: "data/#", username: undefined, password: undefined }],
-    ["mqtts://al%40ice:se:cret@host/a", { url: "mqtts://host:8883", topic: "a", username: "al@ice", password: "se:cret" }],
+    [
+      "mqtt://host/data/#",
+      { url: "mqtt://host:1883", topic: "data/#", username: undefined, password: undefined },
+    ],
+    [
+      "mqtts://al%40ice:se:cret@host/a",
+      { url: "mqtts://host:8883", topic: "a", username: "al@ice", password: "se:cret" },
+    ],
     ["ws://host:8080", { url: "ws://host:8080/mqtt", topic: undefined }],
     ["wss://host/other", { url: "wss://host:443/other", topic: undefined }],
     ["http://127.0.0.1:8080", { url: "ws://127.0.0.1:8080/mqtt" }],
@@ -92,14 +138,23 @@ describe("-L and WEIR_URL", () => {
   ])("%s", (url, expected) => expect(parseBrokerUrl(url, "-L")).toMatchObject(expected));
 
   test("what is no URL of a broker is told without its password", () => {
-    expect(() => parseBrokerUrl("amqp://user:secret@host", "-L")).toThrow("amqp://…@host is not the URL of a broker");
+    expect(() => parseBrokerUrl("amqp://user:secret@host", "-L")).toThrow(
+      "amqp://…@host is not the URL of a broker",
+    );
   });
 });
 
 function targetOf(argv: string, environment: Record<string, string> = {}) {
   const { rest, properties } = extractProperties(argv.split(" ").filter(Boolean));
-  const command = addClientOptions(new Command()).exitOverride().configureOutput({ writeErr: () => undefined });
-  return resolveTarget(command.parse(rest, { from: "user" }).opts<ClientFlags>(), properties, environment, "sub");
+  const command = addClientOptions(new Command())
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  return resolveTarget(
+    command.parse(rest, { from: "user" }).opts<ClientFlags>(),
+    properties,
+    environment,
+    "sub",
+  );
 }
 
 describe("where and as whom", () => {
@@ -123,18 +178,37 @@ describe("where and as whom", () => {
   });
 
   test("a password alone gets a user name before MQTT 5", () => {
-    expect(targetOf("-P x -V mqttv311").options).toMatchObject({ username: "weir", password: "x", protocolVersion: 4 });
+    expect(targetOf("-P x -V mqttv311").options).toMatchObject({
+      username: "weir",
+      password: "x",
+      protocolVersion: 4,
+    });
   });
 
   test("-c keeps the session for ever, -x for as long as it says", () => {
-    expect(targetOf("-c -i me").options).toMatchObject({ clean: false, properties: { sessionExpiryInterval: 4_294_967_295 } });
+    expect(targetOf("-c -i me").options).toMatchObject({
+      clean: false,
+      properties: { sessionExpiryInterval: 4_294_967_295 },
+    });
     expect(targetOf("-c -i me -x 60").options).toMatchObject({ properties: { sessionExpiryInterval: 60 } });
-    expect(targetOf("-c -i me -V 31").options).toMatchObject({ clean: false, protocolId: "MQIsdp", protocolVersion: 3 });
+    expect(targetOf("-c -i me -V 31").options).toMatchObject({
+      clean: false,
+      protocolId: "MQIsdp",
+      protocolVersion: 3,
+    });
   });
 
   test("a will has its properties", () => {
-    const { options } = targetOf("--will-topic gone --will-payload bye --will-qos 1 --will-retain -D will will-delay-interval 5");
-    expect(options.will).toEqual({ topic: "gone", payload: Buffer.from("bye"), qos: 1, retain: true, properties: { willDelayInterval: 5 } });
+    const { options } = targetOf(
+      "--will-topic gone --will-payload bye --will-qos 1 --will-retain -D will will-delay-interval 5",
+    );
+    expect(options.will).toEqual({
+      topic: "gone",
+      payload: Buffer.from("bye"),
+      qos: 1,
+      retain: true,
+      properties: { willDelayInterval: 5 },
+    });
   });
 
   test.each([
@@ -148,7 +222,9 @@ describe("where and as whom", () => {
 });
 
 test("refusals of CONNECT are told in mosquitto's words, with the remedy", () => {
-  expect(connectRefusalText(5)).toBe("Connection Refused: not authorised. Give an access token: -u TOKEN, or WEIR_TOKEN.");
+  expect(connectRefusalText(5)).toBe(
+    "Connection Refused: not authorised. Give an access token: -u TOKEN, or WEIR_TOKEN.",
+  );
   expect(connectRefusalText(0x86)).toMatch(/^Bad user name or password \(0x86\)\. Is the access token right/);
 });
 

@@ -56,7 +56,8 @@ export function reasonText(code: number): string {
 
 /** Why CONNECT was refused, with what to do. Codes below 0x80 are those of MQTT 3. */
 export function connectRefusalText(code: number): string {
-  const words = code < 0x80 ? `Connection Refused: ${OLD_WORDS[code] ?? `code ${code}`}.` : `${reasonText(code)}.`;
+  const words =
+    code < 0x80 ? `Connection Refused: ${OLD_WORDS[code] ?? `code ${code}`}.` : `${reasonText(code)}.`;
   const remedy = REMEDIES[code];
   return remedy ? `${words} ${remedy}` : words;
 }

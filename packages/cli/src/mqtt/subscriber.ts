@@ -35,10 +35,13 @@ export class Subscriber {
     this.#ended.promise.catch(() => undefined);
     const { client, flags, tell } = options;
     client.on("message", (_topic, _payload, packet) => this.#onMessage(packet));
-    client.on("disconnect", ({ reasonCode }) => tell(`The broker ended the connection: ${reasonText(reasonCode ?? 0)}.`));
+    client.on("disconnect", ({ reasonCode }) =>
+      tell(`The broker ended the connection: ${reasonText(reasonCode ?? 0)}.`),
+    );
     client.on("error", (error) => this.#onError(error));
     client.on("offline", () => tell("The connection was lost; trying again."));
-    if (flags.timeout !== undefined) this.#timer = setTimeout(() => this.finish(new CommandFailure("Timed out")), flags.timeout * 1000);
+    if (flags.timeout !== undefined)
+      this.#timer = setTimeout(() => this.finish(new CommandFailure("Timed out")), flags.timeout * 1000);
   }
 
   /** Resolves when all is printed; rejects when it failed. */
@@ -50,7 +53,9 @@ export class Subscriber {
     if (this.#isFinishing) return;
     this.#isFinishing = true;
     clearTimeout(this.#timer);
-    this.#options.client.end(false, {}, () => (failure ? this.#ended.reject(failure) : this.#ended.resolve()));
+    this.#options.client.end(false, {}, () =>
+      failure ? this.#ended.reject(failure) : this.#ended.resolve(),
+    );
   }
 
   #onMessage(packet: IPublishPacket): void {

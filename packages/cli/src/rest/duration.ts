@@ -11,7 +11,8 @@ const SECONDS: Readonly<Record<string, number>> = { "": 1, s: 1, m: 60, h: 3_600
 export function parseDurationS(text: string): number {
   const [, number = "", unit = ""] = /^(\d+)([smhdw]?)$/.exec(text) ?? [];
   const seconds = Number(number) * (SECONDS[unit] ?? 0);
-  if (number === "" || seconds === 0) throw new WrongUse(`"${text}" is no duration; write 90s, 30m, 2h, 7d or 4w.`);
+  if (number === "" || seconds === 0)
+    throw new WrongUse(`"${text}" is no duration; write 90s, 30m, 2h, 7d or 4w.`);
   return seconds;
 }
 

@@ -32,8 +32,12 @@ export async function withBroker<Result>(
 ): Promise<Result> {
   const url = flags.url ?? environment["WEIR_URL"] ?? DEFAULT_URL;
   const token = flags.token ?? environment["WEIR_TOKEN"];
-  if (!/^https?:\/\//.test(url)) throw new WrongUse(`${url} is not the URL of an HTTP port, such as ${DEFAULT_URL}.`);
-  if (!token) throw new WrongUse("An access token is needed: --token KEY, or WEIR_TOKEN. The admin token is shown when `weir serve` first starts.");
+  if (!/^https?:\/\//.test(url))
+    throw new WrongUse(`${url} is not the URL of an HTTP port, such as ${DEFAULT_URL}.`);
+  if (!token)
+    throw new WrongUse(
+      "An access token is needed: --token KEY, or WEIR_TOKEN. The admin token is shown when `weir serve` first starts.",
+    );
   try {
     return await run(createWeirClient({ url, token }));
   } catch (error) {
@@ -44,15 +48,20 @@ export async function withBroker<Result>(
 function toFailure(error: unknown, url: string): unknown {
   if (error instanceof ProblemError) return new CommandFailure(problemText(error, url));
   const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
-  if (cause?.code === "ECONNREFUSED") return new CommandFailure(`Nothing listens at ${url}. Is the broker running (weir serve)?`);
-  if (error instanceof TypeError && cause) return new CommandFailure(`${url} cannot be reached: ${cause.code ?? cause.message}.`);
+  if (cause?.code === "ECONNREFUSED")
+    return new CommandFailure(`Nothing listens at ${url}. Is the broker running (weir serve)?`);
+  if (error instanceof TypeError && cause)
+    return new CommandFailure(`${url} cannot be reached: ${cause.code ?? cause.message}.`);
   return error;
 }
 
 function problemText(error: ProblemError, url: string): string {
-  if (error.code === "unexpected") return `What answers at ${url} is no Weir broker (HTTP status ${error.status}). Check --url or WEIR_URL.`;
-  if (error.code === "unauthenticated") return `${error.message}: the token is not valid, or has ended (--token, WEIR_TOKEN).`;
-  if (error.code === "scope") return `${error.message}: this needs a token with more power, such as the admin token.`;
+  if (error.code === "unexpected")
+    return `What answers at ${url} is no Weir broker (HTTP status ${error.status}). Check --url or WEIR_URL.`;
+  if (error.code === "unauthenticated")
+    return `${error.message}: the token is not valid, or has ended (--token, WEIR_TOKEN).`;
+  if (error.code === "scope")
+    return `${error.message}: this needs a token with more power, such as the admin token.`;
   return `${error.message} (${error.status} ${error.code})`;
 }
 

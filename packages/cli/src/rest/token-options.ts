@@ -49,7 +49,9 @@ export function toTokenCreate(flags: TokenFlags): TokenCreate {
     ...(flags.clientId.length > 0 && { clientIds: [...flags.clientId] }),
     ...(flags.origin.length > 0 && { origins: [...flags.origin] }),
     ...(flags.network.length > 0 && { networks: [...flags.network] }),
-    ...(flags.metadata !== undefined && { metadata: parseJson("--metadata", flags.metadata) as Record<string, unknown> }),
+    ...(flags.metadata !== undefined && {
+      metadata: parseJson("--metadata", flags.metadata) as Record<string, unknown>,
+    }),
   };
 }
 
@@ -78,7 +80,9 @@ function parseEntry(flag: string, text: string): PolicyEntry {
   const actions = text.slice(0, colon).split(",");
   const known = ACTIONS.filter((action) => actions.includes(action));
   if (colon === -1 || known.length !== new Set(actions).size || colon === text.length - 1) {
-    throw new WrongUse(`${flag} "${text}": write actions and a topic filter, such as publish,subscribe:data/alice/#`);
+    throw new WrongUse(
+      `${flag} "${text}": write actions and a topic filter, such as publish,subscribe:data/alice/#`,
+    );
   }
   return { actions: known, topic: text.slice(colon + 1) };
 }
@@ -93,6 +97,8 @@ function parseJson(flag: string, text: string): unknown {
 
 /** An ACL in a few words, for a list. */
 export function describeAcl(acl: readonly PolicyEntry[]): string {
-  const shown = acl.slice(0, 3).map(({ effect, actions, topic }) => `${effect === "deny" ? "not " : ""}${actions.join(",")}:${topic}`);
+  const shown = acl
+    .slice(0, 3)
+    .map(({ effect, actions, topic }) => `${effect === "deny" ? "not " : ""}${actions.join(",")}:${topic}`);
   return [...shown, ...(acl.length > 3 ? [`and ${acl.length - 3} more`] : [])].join(" ") || "nothing";
 }

@@ -18,7 +18,8 @@ export interface SourceReading {
 /** Variables of the command line and of tests, which are no keys. */
 const RESERVED = /^WEIR_(URL|TOKEN|ADMIN_TOKEN|CONFIG|TEST_\w+)$/;
 /** Kubernetes and Docker links put these into every container beside a service named `weir`. */
-const SERVICE_LINK = /^WEIR_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?|NAME)$/;
+const SERVICE_LINK =
+  /^WEIR_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?|NAME)$/;
 
 /** Reads the keys out of a parsed YAML document. */
 export function readDocument(document: unknown, origin: string): SourceReading {
@@ -30,7 +31,9 @@ export function readDocument(document: unknown, origin: string): SourceReading {
     if (path !== "" && !isSection(path)) return void problems.push(unknownKey(path, origin));
     if (value === null || value === undefined) return;
     if (typeof value !== "object" || Array.isArray(value)) {
-      return void problems.push(`${path || "The document"} in ${origin} must be a section with keys of its own: ${keysBelow(path)}.`);
+      return void problems.push(
+        `${path || "The document"} in ${origin} must be a section with keys of its own: ${keysBelow(path)}.`,
+      );
     }
     for (const [key, child] of Object.entries(value)) walk(child, path === "" ? key : `${path}.${key}`);
   };
@@ -52,7 +55,9 @@ export function readEnvironment(environment: Readonly<Record<string, string | un
 }
 
 /** Reads keys that flags have set: key to value. */
-export function readFlags(flags: readonly { readonly path: string; readonly flag: string; readonly value: unknown }[]): SourceReading {
+export function readFlags(
+  flags: readonly { readonly path: string; readonly flag: string; readonly value: unknown }[],
+): SourceReading {
   const given = flags.map(({ path, flag, value }) => {
     const setting = settings.find((known) => known.path === path);
     if (!setting) throw new ConfigError([`${flag} sets ${path}, which is no key.`]);
@@ -80,7 +85,9 @@ function isSection(path: string): boolean {
 
 function keysBelow(path: string): string {
   const prefix = path === "" ? "" : `${path}.`;
-  const names = settings.filter((setting) => setting.path.startsWith(prefix)).map(({ path: full }) => full.slice(prefix.length).split(".")[0]);
+  const names = settings
+    .filter((setting) => setting.path.startsWith(prefix))
+    .map(({ path: full }) => full.slice(prefix.length).split(".")[0]);
   return [...new Set(names)].join(", ");
 }
 
@@ -90,7 +97,9 @@ function unknownKey(path: string, origin: string): string {
     settings.map((setting) => setting.path),
   );
   const parent = path.slice(0, Math.max(0, path.lastIndexOf(".")));
-  const remedy = suggestion ? `Did you mean ${suggestion}?` : `Known here: ${keysBelow(isSection(parent) ? parent : "")}.`;
+  const remedy = suggestion
+    ? `Did you mean ${suggestion}?`
+    : `Known here: ${keysBelow(isSection(parent) ? parent : "")}.`;
   return `${path} in ${origin} is not a key of the configuration. ${remedy}`;
 }
 
@@ -99,6 +108,8 @@ function unknownVariable(name: string): string {
     name,
     settings.map(({ path }) => environmentName(path)),
   );
-  const remedy = suggestion ? `Did you mean ${suggestion}?` : "Unset it; `weir check-config --keys` lists all there are.";
+  const remedy = suggestion
+    ? `Did you mean ${suggestion}?`
+    : "Unset it; `weir check-config --keys` lists all there are.";
   return `The environment variable ${name} names no key of the configuration. ${remedy}`;
 }

@@ -30,10 +30,20 @@ function problemsOf(sources: ConfigSources): readonly string[] {
 describe("defaults", () => {
   test("listen on loopback, 1883 and 8080, with nobody anonymous", () => {
     const config = loadConfig();
-    expect(config.mqtt).toMatchObject({ host: "127.0.0.1", port: 1883, maxPacketBytes: 1_048_576, receiveMaximum: 1_024 });
+    expect(config.mqtt).toMatchObject({
+      host: "127.0.0.1",
+      port: 1883,
+      maxPacketBytes: 1_048_576,
+      receiveMaximum: 1_024,
+    });
     expect(config.http).toMatchObject({ host: "127.0.0.1", port: 8080 });
     expect(config.mqtt.tls).toBeUndefined();
-    expect(config).toMatchObject({ data: "./weir-data", engine: "memory", anonymous: { allow: "nobody" }, log: { level: "info" } });
+    expect(config).toMatchObject({
+      data: "./weir-data",
+      engine: "memory",
+      anonymous: { allow: "nobody" },
+      log: { level: "info" },
+    });
   });
 });
 
@@ -41,7 +51,11 @@ describe("order", () => {
   test("flags beat the environment, the environment beats the file", () => {
     const file = yamlFile("mqtt:\n  port: 1\n  host: file\n  receiveMaximum: 3\n");
     const environment = { WEIR_MQTT_PORT: "2", WEIR_MQTT_HOST: "environment" };
-    const config = loadConfig({ file, environment, flags: [{ path: "mqtt.port", flag: "--mqtt-port", value: "4" }] });
+    const config = loadConfig({
+      file,
+      environment,
+      flags: [{ path: "mqtt.port", flag: "--mqtt-port", value: "4" }],
+    });
     expect(config.mqtt).toMatchObject({ port: 4, host: "environment", receiveMaximum: 3 });
   });
 
@@ -90,23 +104,65 @@ describe("what is wrong is said with key, value and remedy", () => {
     [
       "a port that is none",
       { environment: { WEIR_MQTT_PORT: "99999" } },
-      [/^mqtt\.port is 99999 \(WEIR_MQTT_PORT\); it must be a whole number from 0 to 65535; the default is 1883\.$/],
+      [
+        /^mqtt\.port is 99999 \(WEIR_MQTT_PORT\); it must be a whole number from 0 to 65535; the default is 1883\.$/,
+      ],
     ],
-    ["a word for a number", { environment: { WEIR_MQTT_PORT: "many" } }, [/^mqtt\.port is "many" \(WEIR_MQTT_PORT\); it must be a whole number/]],
-    ["a service link of Kubernetes", { environment: { WEIR_MQTT_PORT: "tcp://10.0.0.1:1883" } }, [/enableServiceLinks: false/]],
-    ["an unknown variable", { environment: { WEIR_MQTT_PROT: "1" } }, [/WEIR_MQTT_PROT names no key.*Did you mean WEIR_MQTT_PORT\?/]],
-    ["an unknown level", { environment: { WEIR_LOG_LEVEL: "loud" } }, [/log\.level is "loud".*one of trace, debug, info, warn, error, silent/]],
-    ["an engine that is not there", { environment: { WEIR_ENGINE: "embedded" } }, [/engine is "embedded" \(WEIR_ENGINE\).*not there yet.*"memory"/]],
-    ["a flag out of range", { flags: [{ path: "http.port", flag: "--http-port", value: "-1" }] }, [/http\.port is -1 \(--http-port\)/]],
-    ["a file that is not there", { file: "/nowhere/weir.yaml" }, [/\/nowhere\/weir\.yaml cannot be read \(ENOENT\)/]],
-    ["one port for two", { environment: { WEIR_HTTP_PORT: "1883" } }, [/http\.port is 1883 \(WEIR_HTTP_PORT\), which mqtt\.port has too/]],
-    ["a certificate without its key", { environment: { WEIR_MQTT_TLS_CERT: "/a.pem" } }, [/mqtt\.tls\.cert is given without mqtt\.tls\.key/]],
+    [
+      "a word for a number",
+      { environment: { WEIR_MQTT_PORT: "many" } },
+      [/^mqtt\.port is "many" \(WEIR_MQTT_PORT\); it must be a whole number/],
+    ],
+    [
+      "a service link of Kubernetes",
+      { environment: { WEIR_MQTT_PORT: "tcp://10.0.0.1:1883" } },
+      [/enableServiceLinks: false/],
+    ],
+    [
+      "an unknown variable",
+      { environment: { WEIR_MQTT_PROT: "1" } },
+      [/WEIR_MQTT_PROT names no key.*Did you mean WEIR_MQTT_PORT\?/],
+    ],
+    [
+      "an unknown level",
+      { environment: { WEIR_LOG_LEVEL: "loud" } },
+      [/log\.level is "loud".*one of debug, info, warn, error, silent/],
+    ],
+    [
+      "an engine that is not there",
+      { environment: { WEIR_ENGINE: "embedded" } },
+      [/engine is "embedded" \(WEIR_ENGINE\).*not there yet.*"memory"/],
+    ],
+    [
+      "a flag out of range",
+      { flags: [{ path: "http.port", flag: "--http-port", value: "-1" }] },
+      [/http\.port is -1 \(--http-port\)/],
+    ],
+    [
+      "a file that is not there",
+      { file: "/nowhere/weir.yaml" },
+      [/\/nowhere\/weir\.yaml cannot be read \(ENOENT\)/],
+    ],
+    [
+      "one port for two",
+      { environment: { WEIR_HTTP_PORT: "1883" } },
+      [/http\.port is 1883 \(WEIR_HTTP_PORT\), which mqtt\.port has too/],
+    ],
+    [
+      "a certificate without its key",
+      { environment: { WEIR_MQTT_TLS_CERT: "/a.pem" } },
+      [/mqtt\.tls\.cert is given without mqtt\.tls\.key/],
+    ],
     [
       "a certificate that is not there",
       { environment: { WEIR_HTTP_TLS_CERT: "/no/a.pem", WEIR_HTTP_TLS_KEY: "/no/b.pem" } },
       [/http\.tls\.cert is "\/no\/a\.pem" .*ENOENT.*PEM/, /http\.tls\.key/],
     ],
-    ["an ACL that is none", { environment: { WEIR_ANONYMOUS_ACL: '[{"topic":"a/#"}]' } }, [/anonymous\.acl\[0\]\.actions: must be a list.*WEIR_ANONYMOUS_ACL/]],
+    [
+      "an ACL that is none",
+      { environment: { WEIR_ANONYMOUS_ACL: '[{"topic":"a/#"}]' } },
+      [/anonymous\.acl\[0\]\.actions: must be a list.*WEIR_ANONYMOUS_ACL/],
+    ],
     [
       "an ACL that relies on what an anonymous client says of itself",
       { environment: { WEIR_ANONYMOUS_ACL: '[{"actions":["subscribe"],"topic":"a/${clientId}"}]' } },
@@ -122,7 +178,11 @@ describe("what is wrong is said with key, value and remedy", () => {
     ["a misspelt key", "mqtt:\n  prot: 1883\n", /mqtt\.prot in .* is not a key.*Did you mean mqtt\.port\?/],
     ["a key of another section", "limits:\n  receiveMaximum: 1\n", /Did you mean mqtt\.receiveMaximum\?/],
     ["an unknown section", "amqp:\n  port: 1\n", /^amqp in .* is not a key.*Known here: mqtt, http, data/],
-    ["a section that is a value", "mqtt: 1883\n", /mqtt in .* must be a section with keys of its own: host, port, tls/],
+    [
+      "a section that is a value",
+      "mqtt: 1883\n",
+      /mqtt in .* must be a section with keys of its own: host, port, tls/,
+    ],
     ["an empty value", "data:\n", /data is empty .*must be a text; the default is ".\/weir-data"/],
     ["a history", "histories:\n  - filter: a/#\n", /histories is not empty.*come with the embedded engine/],
     ["a document that is no YAML", "mqtt: [1\n", /is not valid YAML: .*line 2/s],

@@ -15,14 +15,19 @@ export interface Config {
 /** Only what exists: `embedded` and `nats` are refused by name until they do. */
 export type EngineKind = "memory";
 
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 export interface MqttConfig {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
   /** Present when a certificate is given: MQTT over TLS on a port of its own, besides plain TCP. */
-  readonly tls?: { readonly port: number; readonly cert: string; readonly key: string; readonly clientCa?: string };
+  readonly tls?: {
+    readonly port: number;
+    readonly cert: string;
+    readonly key: string;
+    readonly clientCa?: string;
+  };
   readonly maxPacketBytes: number;
   readonly receiveMaximum: number;
   readonly topicAliasMaximum: number;

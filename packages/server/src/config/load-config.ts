@@ -2,7 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { parsePolicyEntries } from "../core/access/policy-entry.ts";
 import { ConfigError, type Config } from "./config.ts";
-import { readDocument, readEnvironment, readFlags, type GivenValue, type SourceReading } from "./config-source.ts";
+import {
+  readDocument,
+  readEnvironment,
+  readFlags,
+  type GivenValue,
+  type SourceReading,
+} from "./config-source.ts";
 import { meaningProblems, messageOf, typeProblems } from "./setting-problems.ts";
 import { SettingValues } from "./setting-values.ts";
 
@@ -29,7 +35,11 @@ const DEFAULT_FILE = "weir.yaml";
  * @example loadConfig({ flags: [{ path: "mqtt.port", flag: "--mqtt-port", value: "1884" }] }).mqtt.port // 1884
  */
 export function loadConfig(sources: ConfigSources = {}): Config {
-  const readings = [readFile(sources.file), readEnvironment(sources.environment ?? {}), readFlags(sources.flags ?? [])];
+  const readings = [
+    readFile(sources.file),
+    readEnvironment(sources.environment ?? {}),
+    readFlags(sources.flags ?? []),
+  ];
   const given = new Map<string, GivenValue>();
   for (const value of readings.flatMap((reading) => reading.given)) given.set(value.setting.path, value);
   const problems = readings.flatMap((reading) => reading.problems);
@@ -47,7 +57,12 @@ function readFile(file: string | undefined): SourceReading {
   try {
     content = readFileSync(path, "utf8");
   } catch (cause) {
-    return { given: [], problems: [`The configuration file ${path} cannot be read (${messageOf(cause)}). Check the path and its rights.`] };
+    return {
+      given: [],
+      problems: [
+        `The configuration file ${path} cannot be read (${messageOf(cause)}). Check the path and its rights.`,
+      ],
+    };
   }
   const document = parseDocument(content);
   const [error] = document.errors;
@@ -56,62 +71,64 @@ function readFile(file: string | undefined): SourceReading {
 }
 
 function toConfig(values: SettingValues): Config {
-  const acl = values.get<unknown>("anonymous.acl");
+  const acl = values.get("anonymous.acl");
   return {
     mqtt: {
-      host: values.get("mqtt.host"),
-      port: values.get("mqtt.port"),
+      host: values.text("mqtt.host"),
+      port: values.number("mqtt.port"),
       ...mqttTls(values),
-      maxPacketBytes: values.get("mqtt.maxPacketBytes"),
-      receiveMaximum: values.get("mqtt.receiveMaximum"),
-      topicAliasMaximum: values.get("mqtt.topicAliasMaximum"),
-      maxKeepAliveS: values.get("mqtt.maxKeepAliveS"),
-      proxyProtocol: values.get("mqtt.proxyProtocol"),
+      maxPacketBytes: values.number("mqtt.maxPacketBytes"),
+      receiveMaximum: values.number("mqtt.receiveMaximum"),
+      topicAliasMaximum: values.number("mqtt.topicAliasMaximum"),
+      maxKeepAliveS: values.number("mqtt.maxKeepAliveS"),
+      proxyProtocol: values.items("mqtt.proxyProtocol"),
     },
     http: {
-      host: values.get("http.host"),
-      port: values.get("http.port"),
+      host: values.text("http.host"),
+      port: values.number("http.port"),
       ...httpTls(values),
-      trustedProxies: values.get("http.trustedProxies"),
-      cors: values.get("http.cors"),
+      trustedProxies: values.items("http.trustedProxies"),
+      cors: values.items("http.cors"),
     },
-    data: values.get("data"),
-    engine: values.get("engine"),
+    data: values.text("data"),
+    engine: values.text("engine") as Config["engine"],
     anonymous: {
-      allow: values.get("anonymous.allow"),
+      allow: values.text("anonymous.allow") as Config["anonymous"]["allow"],
       ...(acl !== undefined && { acl: parsePolicyEntries(acl, "anonymous.acl") }),
     },
     limits: limitsConfig(values),
-    log: { level: values.get("log.level") },
+    log: { level: values.text("log.level") as Config["log"]["level"] },
   };
 }
 
 function mqttTls(values: SettingValues): Pick<Config["mqtt"], "tls"> {
-  const cert = values.get<string | undefined>("mqtt.tls.cert");
-  const key = values.get<string | undefined>("mqtt.tls.key");
-  const clientCa = values.get<string | undefined>("mqtt.tls.clientCa");
+  const cert = values.optionalText("mqtt.tls.cert");
+  const key = values.optionalText("mqtt.tls.key");
+  const clientCa = values.optionalText("mqtt.tls.clientCa");
   if (cert === undefined || key === undefined) return {};
-  return { tls: { port: values.get("mqtt.tls.port"), cert, key, ...(clientCa !== undefined && { clientCa }) } };
+  return {
+    tls: { port: values.number("mqtt.tls.port"), cert, key, ...(clientCa !== undefined && { clientCa }) },
+  };
 }
 
 function httpTls(values: SettingValues): Pick<Config["http"], "tls"> {
-  const cert = values.get<string | undefined>("http.tls.cert");
-  const key = values.get<string | undefined>("http.tls.key");
+  const cert = values.optionalText("http.tls.cert");
+  const key = values.optionalText("http.tls.key");
   return cert === undefined || key === undefined ? {} : { tls: { cert, key } };
 }
 
 function limitsConfig(values: SettingValues): Config["limits"] {
   return {
-    maxConnections: values.get("limits.maxConnections"),
-    maxTopicBytes: values.get("limits.maxTopicBytes"),
-    maxTopicLevels: values.get("limits.maxTopicLevels"),
-    maxSubscriptions: values.get("limits.maxSubscriptions"),
-    maxSessionExpiryS: values.get("limits.maxSessionExpiryS"),
-    queuedMessages: values.get("limits.queuedMessages"),
-    queuedBytes: values.get("limits.queuedBytes"),
-    directQueuedMessages: values.get("limits.directQueuedMessages"),
-    directQueuedBytes: values.get("limits.directQueuedBytes"),
-    maxBufferBytes: values.get("limits.maxBufferBytes"),
-    connectTimeoutS: values.get("limits.connectTimeoutS"),
+    maxConnections: values.number("limits.maxConnections"),
+    maxTopicBytes: values.number("limits.maxTopicBytes"),
+    maxTopicLevels: values.number("limits.maxTopicLevels"),
+    maxSubscriptions: values.number("limits.maxSubscriptions"),
+    maxSessionExpiryS: values.number("limits.maxSessionExpiryS"),
+    queuedMessages: values.number("limits.queuedMessages"),
+    queuedBytes: values.number("limits.queuedBytes"),
+    directQueuedMessages: values.number("limits.directQueuedMessages"),
+    directQueuedBytes: values.number("limits.directQueuedBytes"),
+    maxBufferBytes: values.number("limits.maxBufferBytes"),
+    connectTimeoutS: values.number("limits.connectTimeoutS"),
   };
 }

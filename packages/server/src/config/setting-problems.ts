@@ -16,7 +16,9 @@ export function typeProblems({ setting, value, origin }: GivenValue): string[] {
   if (Value.Check(setting.schema, value)) return [];
   const link = typeof value === "string" && /^(tcp|udp):\/\//.test(value) && origin.startsWith("WEIR_");
   const expected = `must be ${describeExpected(setting.schema)}${setting.fallback === undefined ? "" : `; the default is ${show(setting.fallback)}`}`;
-  const remedy = link ? " It looks like a Kubernetes service link: set `enableServiceLinks: false` in the pod." : "";
+  const remedy = link
+    ? " It looks like a Kubernetes service link: set `enableServiceLinks: false` in the pod."
+    : "";
   return [`${setting.path} is ${show(value)} (${origin}); it ${expected}.${remedy}`];
 }
 
@@ -33,14 +35,16 @@ export function meaningProblems(values: SettingValues): string[] {
 }
 
 function engineProblems(values: SettingValues): string[] {
-  const engine = values.get<string>("engine");
+  const engine = values.text("engine");
   const missing = MISSING_ENGINES[engine];
-  return missing ? [`engine is "${engine}" (${values.origin("engine")}). ${missing} Set it to "memory", or leave it out.`] : [];
+  return missing
+    ? [`engine is "${engine}" (${values.origin("engine")}). ${missing} Set it to "memory", or leave it out.`]
+    : [];
 }
 
 function tlsProblems(values: SettingValues, section: "mqtt.tls" | "http.tls"): string[] {
-  const cert = values.get<string | undefined>(`${section}.cert`);
-  const key = values.get<string | undefined>(`${section}.key`);
+  const cert = values.optionalText(`${section}.cert`);
+  const key = values.optionalText(`${section}.key`);
   if ((cert === undefined) !== (key === undefined)) {
     const [there, absent] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
     return [`${section}.${there} is given without ${section}.${absent}. Give both (PEM files), or neither.`];
@@ -50,18 +54,20 @@ function tlsProblems(values: SettingValues, section: "mqtt.tls" | "http.tls"): s
 }
 
 function fileProblems(values: SettingValues, path: string): string[] {
-  const file = values.get<string | undefined>(path);
+  const file = values.optionalText(path);
   if (file === undefined) return [];
   try {
     readFileSync(file);
     return [];
   } catch (cause) {
-    return [`${path} is "${file}" (${values.origin(path)}), which cannot be read (${messageOf(cause)}). Give the path of a PEM file that the broker may read.`];
+    return [
+      `${path} is "${file}" (${values.origin(path)}), which cannot be read (${messageOf(cause)}). Give the path of a PEM file that the broker may read.`,
+    ];
   }
 }
 
 function aclProblems(values: SettingValues): string[] {
-  const acl = values.get<unknown>("anonymous.acl");
+  const acl = values.get("anonymous.acl");
   if (acl === undefined) return [];
   try {
     const entries = parsePolicyEntries(acl, "anonymous.acl");
@@ -75,23 +81,34 @@ function aclProblems(values: SettingValues): string[] {
 function placeholderProblems(topic: string, path: string): string[] {
   const [placeholder] = parseTemplate(topic).placeholders;
   if (placeholder === undefined) return [];
-  return [`${path} holds \${${placeholder}}, which an anonymous client chooses itself. Name the topics, or use access tokens.`];
+  return [
+    `${path} holds \${${placeholder}}, which an anonymous client chooses itself. Name the topics, or use access tokens.`,
+  ];
 }
 
 function historyProblems(values: SettingValues): string[] {
-  if (values.get<readonly unknown[]>("histories").length === 0) return [];
-  return [`histories is not empty (${values.origin("histories")}). Histories come with the embedded engine; leave the key out until then.`];
+  if (values.items("histories").length === 0) return [];
+  return [
+    `histories is not empty (${values.origin("histories")}). Histories come with the embedded engine; leave the key out until then.`,
+  ];
 }
 
 function portProblems(values: SettingValues): string[] {
-  const listening = ["mqtt", "http"].map((name) => ({ path: `${name}.port`, host: values.get<string>(`${name}.host`) }));
-  if (values.get("mqtt.tls.cert") !== undefined) listening.push({ path: "mqtt.tls.port", host: values.get<string>("mqtt.host") });
+  const listening = ["mqtt", "http"].map((name) => ({
+    path: `${name}.port`,
+    host: values.text(`${name}.host`),
+  }));
+  if (values.get("mqtt.tls.cert") !== undefined)
+    listening.push({ path: "mqtt.tls.port", host: values.text("mqtt.host") });
   const taken = new Map<string, string>();
   for (const { path, host } of listening) {
-    const port = values.get<number>(path);
+    const port = values.number(path);
     const place = `${host}:${port}`;
     const other = taken.get(place);
-    if (other !== undefined && port !== 0) return [`${path} is ${port} (${values.origin(path)}), which ${other} has too. Give each a port of its own.`];
+    if (other !== undefined && port !== 0)
+      return [
+        `${path} is ${port} (${values.origin(path)}), which ${other} has too. Give each a port of its own.`,
+      ];
     taken.set(place, path);
   }
   return [];
@@ -100,7 +117,7 @@ function portProblems(values: SettingValues): string[] {
 /** The value as a message may show it: bounded, and nothing that could be a credential stands in this file. */
 function show(value: unknown): string {
   if (value === null) return "empty";
-  const shown = typeof value === "string" ? JSON.stringify(value) : (JSON.stringify(value) ?? String(value));
+  const shown = JSON.stringify(value) ?? "nothing";
   return shown.length > 80 ? `${shown.slice(0, 80)}…` : shown;
 }
 

@@ -9,8 +9,26 @@ export class SettingValues {
     this.#given = given;
   }
 
-  get<T>(path: string): T {
-    return (this.#given.has(path) ? this.#given.get(path)?.value : settingAt(path).fallback) as T;
+  get(path: string): unknown {
+    return this.#given.has(path) ? this.#given.get(path)?.value : settingAt(path).fallback;
+  }
+
+  // The kinds below are what `typeProblems` has checked before anybody asks.
+
+  text(path: string): string {
+    return this.get(path) as string;
+  }
+
+  optionalText(path: string): string | undefined {
+    return this.get(path) as string | undefined;
+  }
+
+  number(path: string): number {
+    return this.get(path) as number;
+  }
+
+  items(path: string): readonly string[] {
+    return this.get(path) as readonly string[];
   }
 
   /** Where the value was set, for messages. */

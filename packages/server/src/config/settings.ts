@@ -23,9 +23,15 @@ const text = Type.String({ minLength: 1 });
 const texts = Type.Array(text);
 const anything = Type.Array(Type.Unknown());
 const oneOf = (values: readonly string[]): TSchema => Type.String({ enum: values });
-const whole = (minimum: number, maximum: number = Number.MAX_SAFE_INTEGER): TSchema => Type.Integer({ minimum, maximum });
+const whole = (minimum: number, maximum: number = Number.MAX_SAFE_INTEGER): TSchema =>
+  Type.Integer({ minimum, maximum });
 
-const setting = (path: string, schema: TSchema, fallback: unknown, about: string): Setting => ({ path, schema, fallback, about });
+const setting = (path: string, schema: TSchema, fallback: unknown, about: string): Setting => ({
+  path,
+  schema,
+  fallback,
+  about,
+});
 
 /** Every key there is, in the order in which people read them. */
 export const settings: readonly Setting[] = [
@@ -34,35 +40,100 @@ export const settings: readonly Setting[] = [
   setting("mqtt.tls.port", port, 8883, "MQTT over TLS, once mqtt.tls.cert is given"),
   setting("mqtt.tls.cert", text, undefined, "certificate chain, a PEM file"),
   setting("mqtt.tls.key", text, undefined, "its private key, a PEM file"),
-  setting("mqtt.tls.clientCa", text, undefined, "authorities whose client certificates are accepted, a PEM file"),
-  setting("mqtt.maxPacketBytes", whole(1_024, MAX_CONFIGURABLE_PACKET_BYTES), defaultLimits.maxPacketBytes, "largest packet"),
-  setting("mqtt.receiveMaximum", whole(1, 65_535), defaultLimits.receiveMaximum, "QoS 1 and 2 messages in flight from one client"),
-  setting("mqtt.topicAliasMaximum", whole(0, 65_535), defaultLimits.topicAliasMaximum, "topic aliases a client may use"),
-  setting("mqtt.maxKeepAliveS", whole(1, 65_535), defaultLimits.maxKeepAliveS, "longest keep alive, in seconds"),
+  setting(
+    "mqtt.tls.clientCa",
+    text,
+    undefined,
+    "authorities whose client certificates are accepted, a PEM file",
+  ),
+  setting(
+    "mqtt.maxPacketBytes",
+    whole(1_024, MAX_CONFIGURABLE_PACKET_BYTES),
+    defaultLimits.maxPacketBytes,
+    "largest packet",
+  ),
+  setting(
+    "mqtt.receiveMaximum",
+    whole(1, 65_535),
+    defaultLimits.receiveMaximum,
+    "QoS 1 and 2 messages in flight from one client",
+  ),
+  setting(
+    "mqtt.topicAliasMaximum",
+    whole(0, 65_535),
+    defaultLimits.topicAliasMaximum,
+    "topic aliases a client may use",
+  ),
+  setting(
+    "mqtt.maxKeepAliveS",
+    whole(1, 65_535),
+    defaultLimits.maxKeepAliveS,
+    "longest keep alive, in seconds",
+  ),
   setting("mqtt.proxyProtocol", texts, [], "proxies that send a PROXY header, as addresses or networks"),
   setting("http.host", text, LOOPBACK, "address that REST and WebSocket listen on"),
   setting("http.port", port, 8080, "REST, and MQTT over WebSocket at /mqtt; 0 for any free port"),
-  setting("http.tls.cert", text, undefined, "certificate chain, a PEM file: HTTPS and WSS instead of HTTP and WS"),
+  setting(
+    "http.tls.cert",
+    text,
+    undefined,
+    "certificate chain, a PEM file: HTTPS and WSS instead of HTTP and WS",
+  ),
   setting("http.tls.key", text, undefined, "its private key, a PEM file"),
-  setting("http.trustedProxies", texts, [], "proxies whose X-Forwarded-For is believed, as addresses or networks"),
+  setting(
+    "http.trustedProxies",
+    texts,
+    [],
+    "proxies whose X-Forwarded-For is believed, as addresses or networks",
+  ),
   setting("http.cors", texts, [], "origins whose pages may call REST"),
   setting("data", text, "./weir-data", "data directory"),
   setting("engine", oneOf(["memory", "embedded", "nats"]), DEFAULT_ENGINE, "where durable state lives"),
-  setting("anonymous.allow", oneOf(["nobody", "loopback", "everywhere"]), "nobody", "MQTT clients without a credential (--allow-anonymous)"),
+  setting(
+    "anonymous.allow",
+    oneOf(["nobody", "loopback", "everywhere"]),
+    "nobody",
+    "MQTT clients without a credential (--allow-anonymous)",
+  ),
   setting("anonymous.acl", anything, undefined, "what they may do; everything when left out"),
   setting("histories", anything, [], "topics that are always logged"),
   setting("limits.maxConnections", whole(1), defaultLimits.maxConnections, "connections at a time"),
   setting("limits.maxTopicBytes", whole(1, 65_535), defaultLimits.maxTopicBytes, "bytes of a topic"),
   setting("limits.maxTopicLevels", whole(1, 65_535), defaultLimits.maxTopicLevels, "levels of a topic"),
   setting("limits.maxSubscriptions", whole(1), defaultLimits.maxSubscriptions, "subscriptions of a session"),
-  setting("limits.maxSessionExpiryS", whole(0, MAX_UINT32), defaultLimits.maxSessionExpiryS, "longest session expiry, in seconds"),
-  setting("limits.queuedMessages", whole(1), defaultLimits.queuedMessages, "messages waiting for a persistent session"),
-  setting("limits.queuedBytes", whole(1), defaultLimits.queuedBytes, "bytes waiting for a persistent session"),
-  setting("limits.directQueuedMessages", whole(1), defaultLimits.directQueuedMessages, "messages waiting for any other session"),
-  setting("limits.directQueuedBytes", whole(1), defaultLimits.directQueuedBytes, "bytes waiting for any other session"),
+  setting(
+    "limits.maxSessionExpiryS",
+    whole(0, MAX_UINT32),
+    defaultLimits.maxSessionExpiryS,
+    "longest session expiry, in seconds",
+  ),
+  setting(
+    "limits.queuedMessages",
+    whole(1),
+    defaultLimits.queuedMessages,
+    "messages waiting for a persistent session",
+  ),
+  setting(
+    "limits.queuedBytes",
+    whole(1),
+    defaultLimits.queuedBytes,
+    "bytes waiting for a persistent session",
+  ),
+  setting(
+    "limits.directQueuedMessages",
+    whole(1),
+    defaultLimits.directQueuedMessages,
+    "messages waiting for any other session",
+  ),
+  setting(
+    "limits.directQueuedBytes",
+    whole(1),
+    defaultLimits.directQueuedBytes,
+    "bytes waiting for any other session",
+  ),
   setting("limits.maxBufferBytes", whole(1_024), 1_048_576, "bytes waiting to be written to one connection"),
   setting("limits.connectTimeoutS", whole(1, 3_600), 5, "seconds from the connection to its CONNECT"),
-  setting("log.level", oneOf(["trace", "debug", "info", "warn", "error", "silent"]), "info", "what is logged"),
+  setting("log.level", oneOf(["debug", "info", "warn", "error", "silent"]), "info", "what is logged"),
 ];
 
 /** The environment variable of a key: `mqtt.maxPacketBytes` is `WEIR_MQTT_MAX_PACKET_BYTES`. */
@@ -75,10 +146,18 @@ export function environmentName(path: string): string {
 
 /** What a key takes, in words: "a whole number from 0 to 65535". */
 export function describeExpected(schema: TSchema): string {
-  const shape = schema as { type?: string; minimum?: number; maximum?: number; enum?: readonly string[]; items?: TSchema };
+  const shape = schema as {
+    type?: string;
+    minimum?: number;
+    maximum?: number;
+    enum?: readonly string[];
+    items?: TSchema;
+  };
   if (shape.enum) return `one of ${shape.enum.join(", ")}`;
-  if (shape.type === "integer") return describeRange(shape.minimum ?? 0, shape.maximum ?? Number.MAX_SAFE_INTEGER);
-  if (shape.type === "array") return (shape.items as { type?: string }).type === "string" ? "a list of texts" : "a list";
+  if (shape.type === "integer")
+    return describeRange(shape.minimum ?? 0, shape.maximum ?? Number.MAX_SAFE_INTEGER);
+  if (shape.type === "array")
+    return (shape.items as { type?: string }).type === "string" ? "a list of texts" : "a list";
   return "a text";
 }
 

@@ -1,0 +1,333 @@
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { MessageAdmin } from "./admin/message-admin.ts";
+import { SessionAdmin } from "./admin/session-admin.ts";
+import { TokenAdmin } from "./admin/token-admin.ts";
+import { AnonymousAccess } from "./auth/anonymous-access.ts";
+import { isLocalRequest } from "./auth/known-host.ts";
+import { TokenAccess } from "./auth/token-access.ts";
+import { SystemClock } from "./clock/system-clock.ts";
+import type { Config, LogLevel } from "./config/config.ts";
+import { ConnectionHost } from "./connection/connection-host.ts";
+import type { Engine } from "./core/ports/engine.ts";
+import { createCounters, type Counters, type Logger } from "./core/ports/telemetry.ts";
+import { BrokerCore } from "./core/session/broker-core.ts";
+import type { Limits } from "./core/session/limits.ts";
+import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
+import { createHttpServer, type HttpServer } from "./http/http-server.ts";
+import type { BrokerGauges } from "./telemetry/broker-gauges.ts";
+import { createLogger, type LogStream } from "./telemetry/logger.ts";
+import { Metrics } from "./telemetry/metrics.ts";
+import { DEFAULT_SYS_INTERVAL_MS, SysTopics } from "./telemetry/sys-topics.ts";
+import { TcpTransport } from "./transports/tcp-transport.ts";
+import { TlsTransport } from "./transports/tls-transport.ts";
+import type { Transport, TransportOptions } from "./transports/transport.ts";
+import { WebSocketTransport } from "./transports/websocket-transport.ts";
+
+/** What a test or another program may give instead of what the configuration asks for. */
+export interface BrokerAdapters {
+  /** The operator's choice of the admin token: any text of at least 32 characters. */
+  readonly adminToken?: string | undefined;
+  /** Where the log goes; the process' stderr by default. */
+  readonly logStream?: LogStream;
+}
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface BrokerAddresses {
+  readonly mqtt: ListenAddress;
+  readonly mqttTls: ListenAddress | undefined;
+  /** REST, and MQTT over WebSocket at `/mqtt`. */
+  readonly http: ListenAddress & { readonly isTls: boolean };
+}
+
+export interface StartedBroker {
+  readonly addresses: BrokerAddresses;
+  /** The admin token's key, if it was made now: shown once, and nowhere else. */
+  readonly adminKey: string | undefined;
+}
+
+/** A broker in this process. */
+export interface Broker {
+  /**
+   * Recovers, then listens. Rejects with the remedy in its message if a port is taken, a certificate cannot be used, or
+   * the admin token is too short; everything is closed then.
+   */
+  start(): Promise<StartedBroker>;
+  /** Serves a file from memory on the HTTP port, also while running. Not before `start`. */
+  addPage(path: string, contentType: string, body: string | Uint8Array): void;
+  setLogLevel(level: LogLevel): void;
+  /**
+   * Drains: stops accepting and reading, sends the acks that are due, DISCONNECT 0x8B to all, and closes. Never rejects
+   * for what clients do; resolves when all is closed.
+   */
+  close(): Promise<void>;
+}
+
+const TENANT = "default";
+const DRAIN_DEADLINE_MS = 10_000;
+const HTTP_GRACE_MS = 2_000;
+
+/** The composition root: makes each part and hands it what it needs. Nothing runs before `start`. */
+export function createBroker(config: Config, adapters: BrokerAdapters = {}): Broker {
+  return new WiredBroker(config, adapters);
+}
+
+/** What the parts share. */
+interface Parts {
+  readonly version: string;
+  readonly clock: SystemClock;
+  readonly logger: Logger;
+  readonly counters: Counters;
+  readonly limits: Limits;
+  readonly engine: Engine;
+  readonly access: TokenAccess;
+  readonly core: BrokerCore;
+  readonly gauges: BrokerGauges;
+  readonly metrics: Metrics;
+  readonly sysTopics: SysTopics;
+  readonly host: ConnectionHost;
+}
+
+class WiredBroker implements Broker {
+  readonly #config: Config;
+  readonly #adapters: BrokerAdapters;
+  readonly #parts: Parts;
+  readonly #transports: Transport[] = [];
+  #http: HttpServer | undefined;
+  #isServing = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(config: Config, adapters: BrokerAdapters) {
+    this.#config = config;
+    this.#adapters = adapters;
+    this.#parts = wire(config, adapters);
+  }
+
+  async start(): Promise<StartedBroker> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  addPage(path: string, contentType: string, body: string | Uint8Array): void {
+    if (!this.#http) throw new Error("a page needs a broker that has started");
+    this.#http.addPage(path, contentType, body);
+  }
+
+  setLogLevel(level: LogLevel): void {
+    // pino's own way to change it; the port knows of no levels.
+    (this.#parts.logger as { level?: string }).level = level;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #start(): Promise<StartedBroker> {
+    const { access, core, sysTopics } = this.#parts;
+    const adminKey = await access.open(this.#adapters.adminToken);
+    this.#http = await openHttp(this.#config, this.#parts, () => this.#isServing);
+    await core.start();
+    access.start();
+    const addresses = await this.#listen(this.#http);
+    this.#isServing = true;
+    sysTopics.start();
+    return { addresses, adminKey };
+  }
+
+  async #listen(http: HttpServer): Promise<BrokerAddresses> {
+    const { mqtt, http: httpConfig } = this.#config;
+    const tcp = new TcpTransport({
+      ...this.#transportOptions(),
+      host: mqtt.host,
+      port: mqtt.port,
+      proxies: mqtt.proxyProtocol,
+    });
+    const tls = mqtt.tls && this.#tlsTransport(mqtt.tls);
+    const webSocket = this.#webSocketTransport(http);
+    this.#transports.push(tcp, ...(tls ? [tls] : []), webSocket);
+    const mqttPort = (await tcp.listen()).port;
+    const tlsPort = tls && (await tls.listen()).port;
+    const bound = await http.listen({ host: httpConfig.host, port: httpConfig.port });
+    await webSocket.listen();
+    return {
+      mqtt: { host: mqtt.host, port: mqttPort },
+      mqttTls: tlsPort === undefined ? undefined : { host: mqtt.host, port: tlsPort },
+      http: { ...bound, isTls: httpConfig.tls !== undefined },
+    };
+  }
+
+  #tlsTransport({ port, cert, key, clientCa }: NonNullable<Config["mqtt"]["tls"]>): TlsTransport {
+    const credentials = {
+      cert: readFileSync(cert),
+      key: readFileSync(key),
+      ...(clientCa !== undefined && { clientCa: readFileSync(clientCa) }),
+    };
+    const { host, proxyProtocol } = this.#config.mqtt;
+    return new TlsTransport({ ...this.#transportOptions(), host, port, credentials, proxies: proxyProtocol });
+  }
+
+  #webSocketTransport({ server }: HttpServer): WebSocketTransport {
+    const { mqtt, http } = this.#config;
+    return new WebSocketTransport({
+      ...this.#transportOptions(),
+      server,
+      maxPacketBytes: mqtt.maxPacketBytes,
+      proxies: http.trustedProxies,
+    });
+  }
+
+  #transportOptions(): TransportOptions {
+    const { host, clock, counters, logger } = this.#parts;
+    return {
+      acceptor: host,
+      clock,
+      counters,
+      logger,
+      handshakeTimeoutMs: this.#config.limits.connectTimeoutS * 1_000,
+    };
+  }
+
+  async #close(): Promise<void> {
+    const { core, access, engine, metrics, sysTopics, clock } = this.#parts;
+    this.#isServing = false;
+    sysTopics.stop();
+    await Promise.all(this.#transports.map((transport) => transport.close()));
+    await core.stop();
+    await this.#http?.close(HTTP_GRACE_MS);
+    await access.close();
+    await engine.drain(DRAIN_DEADLINE_MS);
+    await engine.close();
+    metrics.close();
+    clock.close();
+  }
+}
+
+function wire(config: Config, adapters: BrokerAdapters): Parts {
+  const version = readVersion();
+  const clock = new SystemClock();
+  const counters = createCounters();
+  const limits = toLimits(config);
+  const logger = createLogger({
+    level: config.log.level,
+    stream: adapters.logStream ?? process.stderr,
+    secrets: adapters.adminToken === undefined ? [] : [adapters.adminToken],
+  });
+  const engine = openMemoryEngine({ clock });
+  const access = new TokenAccess({
+    kv: engine.kv("tokens"),
+    clock,
+    logger,
+    tenant: TENANT,
+    anonymous: toAnonymousAccess(config),
+    sessions: () => core.sessions,
+  });
+  const { authenticator } = access;
+  const core: BrokerCore = new BrokerCore({
+    engine,
+    authenticator,
+    clock,
+    counters,
+    logger,
+    randomId: randomUUID,
+    limits,
+  });
+  const gauges = createGauges(core, engine);
+  const metrics = new Metrics(counters, gauges);
+  const publish = core.publish.bind(core);
+  const intervalMs = DEFAULT_SYS_INTERVAL_MS;
+  const sysTopics = new SysTopics({
+    tenant: TENANT,
+    version,
+    counters,
+    gauges,
+    clock,
+    logger,
+    intervalMs,
+    publish,
+  });
+  const { maxBufferBytes, connectTimeoutS } = config.limits;
+  const connectTimeoutMs = connectTimeoutS * 1_000;
+  const host = new ConnectionHost({
+    core,
+    clock,
+    counters,
+    logger,
+    limits,
+    maxBufferBytes,
+    connectTimeoutMs,
+  });
+  return { version, clock, logger, counters, limits, engine, access, core, gauges, metrics, sysTopics, host };
+}
+
+function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promise<HttpServer> {
+  const { version, access, core, engine, clock, logger, limits, metrics } = parts;
+  const sessions = new SessionAdmin(core.sessions);
+  const { tls, trustedProxies } = config.http;
+  return createHttpServer({
+    version,
+    tokens: new TokenAdmin({ tokens: access.store, sessions, clock }),
+    sessions,
+    messages: new MessageAdmin(core, limits),
+    metrics,
+    logger,
+    authenticateCaller: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
+    readiness: () => readinessOf(engine, isServing()),
+    isLocal: (request) => isLocalRequest(request, []),
+    trustedProxies,
+    ...(tls && { tls: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
+  });
+}
+
+function readinessOf(engine: Engine, isServing: boolean): { ready: boolean; problems: readonly string[] } {
+  const { ok, problems } = engine.health();
+  return {
+    ready: ok && isServing,
+    problems: isServing ? problems : [...problems, "CONNECT is not answered yet, or no longer"],
+  };
+}
+
+function createGauges(core: BrokerCore, engine: Engine): BrokerGauges {
+  return {
+    connections: () => core.connectionCount,
+    sessions: () => core.sessions.count,
+    subscriptions: () => core.subscriptionCount(TENANT),
+    retained: () => core.retainedCount(TENANT),
+    queued: () => {
+      let queued = 0;
+      for (const session of core.sessions.all) queued += session.outgoing.queued;
+      return queued;
+    },
+    logBytes: () => {
+      let bytes = 0;
+      for (let shard = 0; shard < engine.log.shards; shard++) bytes += engine.log.bounds(TENANT, shard).bytes;
+      return bytes;
+    },
+  };
+}
+
+function toAnonymousAccess({ anonymous }: Config): AnonymousAccess | undefined {
+  if (anonymous.allow === "nobody") return undefined;
+  const isOpenToNetwork = anonymous.allow === "everywhere";
+  return new AnonymousAccess({ tenant: TENANT, acl: anonymous.acl, isOpenToNetwork, hostNames: [] });
+}
+
+function toLimits({ mqtt, limits }: Config): Limits {
+  const { maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS } = mqtt;
+  return { ...limits, maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS };
+}
+
+function readVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  return manifest.version;
+}
