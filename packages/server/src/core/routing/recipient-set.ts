@@ -38,6 +38,10 @@ export class RecipientSet {
     return this.outboxes.length > 0;
   }
 
+  get isEmpty(): boolean {
+    return this.direct.length + this.logged.length + this.outboxes.length + this.groups.length === 0;
+  }
+
   of(recipient: Recipient): Delivery | undefined {
     this.#byRecipient ??= new Map(
       [...this.direct, ...this.logged].map((delivery) => [delivery.recipient, delivery]),

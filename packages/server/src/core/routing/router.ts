@@ -104,17 +104,34 @@ export class Router implements ShareGroupHome {
     return this.recipientsOf(this.topic(topicName)).of(recipient);
   }
 
+  /** Some persistent session waits for the message, or it is a retained one whose acknowledgement means durable (semantics.md §2.1). */
+  needsLog(message: Message): boolean {
+    return message.qos > 0 && (message.retain || this.recipientsOf(message.topic as Topic).needsLog);
+  }
+
+  hasRecipients(message: Message): boolean {
+    return !this.recipientsOf(message.topic as Topic).isEmpty;
+  }
+
+  /** Delivers a message; resolves at once where nothing needs the log. For the rest see `append`. */
+  async publish(message: Message): Promise<void> {
+    if (this.needsLog(message)) await this.append(message);
+    else this.deliver(message);
+  }
+
+  /** Delivers a message that does not need the log: everyone who gets it has it when this returns. */
+  deliver(message: Message): void {
+    if (message.retain) this.retainedView.stage(message, true);
+    this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
+  }
+
   /**
-   * Delivers a message. Undefined: everyone has it who gets it, and nothing needs the log. Otherwise the promise
-   * resolves when the log has it, and rejects with EngineError where it does not (or may not) [semantics.md §2.1].
+   * Delivers a message that needs the log: at once to whoever takes it directly, to the others when the log has it,
+   * which is when the promise resolves. Rejects with EngineError where the log has not got it (or may not).
    */
-  publish(message: Message, inbound?: LogRecord["inbound"], id?: string): Promise<AppendResult> | undefined {
-    const topic = message.topic as Topic;
-    const recipients = this.recipientsOf(topic);
-    const isDurable = message.qos > 0 && (message.retain || recipients.needsLog);
-    const restore = message.retain ? this.retainedView.stage(message, !isDurable) : undefined;
-    this.#deliverDirectly(message, recipients);
-    if (!isDurable) return undefined;
+  append(message: Message, inbound?: LogRecord["inbound"], id?: string): Promise<AppendResult> {
+    const restore = message.retain ? this.retainedView.stage(message, false) : undefined;
+    this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
     const record = toRecord(message, this.#clock.nowMs(), inbound);
     const appended = this.#log.append(this.tenant, record, id);
     if (restore) appended.catch(restore);

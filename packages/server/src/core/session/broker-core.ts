@@ -12,7 +12,7 @@ import { Checkpoint } from "./checkpoint.ts";
 import { Client } from "./client.ts";
 import type { ClientServices } from "./client-services.ts";
 import type { Limits } from "./limits.ts";
-import { isWithinLimits, refusalOf } from "./publish-rules.ts";
+import { isWithinLimits, refusalOf, refusalText } from "./publish-rules.ts";
 import { recoverTenant } from "./recovery.ts";
 import { SessionDirectory } from "./session-directory.ts";
 
@@ -116,7 +116,7 @@ export class BrokerCore {
     const refusal = principal && refusalOf(principal.policy, attempt);
     if (refusal !== undefined) {
       this.#options.counters.publishDenied += 1;
-      return { kind: "refused", reasonCode: ReasonCode.notAuthorized, reason: refusal };
+      return { kind: "refused", reasonCode: ReasonCode.notAuthorized, reason: refusalText[refusal] };
     }
     await router.publish(this.#messageOf(request, router));
     return { kind: "accepted" };

@@ -17,6 +17,8 @@ export interface Limits {
   /** What waits in memory for one connected session that does not persist. */
   readonly directQueuedMessages: number;
   readonly directQueuedBytes: number;
+  /** Whether PUBACK and PUBREC say 0x10 where nobody is subscribed: it tells who listens (semantics.md §1.15). */
+  readonly tellsNoMatchingSubscribers: boolean;
 }
 
 export const defaultLimits: Limits = {
@@ -33,4 +35,5 @@ export const defaultLimits: Limits = {
   queuedBytes: 4 * 1_073_741_824,
   directQueuedMessages: 10_000,
   directQueuedBytes: 16 * 1_048_576,
+  tellsNoMatchingSubscribers: false,
 };

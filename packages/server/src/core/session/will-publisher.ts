@@ -55,7 +55,8 @@ export class WillPublisher {
       ? "its principal was ended"
       : refusalOf(principal.policy, attemptOf(session, will));
     if (refusal === undefined) await this.#publish(session, will);
-    else this.#logger.info({ session: session.id, topic: will.topic }, `a will is not published: ${refusal}`);
+    else
+      this.#logger.info({ session: session.id, topic: will.topic }, `a will is not published (${refusal})`);
   }
 
   /** The broker stops: delayed wills go on waiting in their session's record, the others are waited for. */

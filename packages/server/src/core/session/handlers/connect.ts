@@ -126,7 +126,6 @@ function accept(client: Client, packet: ConnectPacket, session: Session, isPrese
     reasonCode: ReasonCode.success,
     properties: packet.protocolVersion === 5 ? connackProperties(packet, session, limits, keepAliveS) : {},
   });
-  services.counters.connectionsTotal += 1;
   client.serve(connection);
   void session.attach(connection).catch((error: unknown) => {
     services.logger.error({ session: session.id, error: String(error) }, "a session could not be resumed");

@@ -5,7 +5,7 @@ import type { Message } from "../../ports/message.ts";
 import type { Topic } from "../../routing/topic-table.ts";
 import type { Settle } from "../ack-queue.ts";
 import type { InboundEntry } from "../incoming.ts";
-import { isWithinLimits, refusalOf } from "../publish-rules.ts";
+import { isWithinLimits, type Refusal, refusalOf, refusalText } from "../publish-rules.ts";
 import type { ServedConnection } from "../served-connection.ts";
 
 /** How long a 3.x client that cannot be told of a full disk is kept waiting (semantics.md §2.12). */
@@ -25,7 +25,7 @@ export function handlePublish(connection: ServedConnection, packet: PublishPacke
   const topic = allowedTopic(connection, packet, name);
   if (!topic) return;
   const message = messageOf(connection, packet, topic);
-  if (packet.qos === 0) void connection.session.router.publish(message);
+  if (packet.qos === 0) connection.session.router.deliver(message);
   else if (packet.qos === 1) publishQos1(connection, packet.packetId, message);
   else publishQos2(connection, packet.packetId, message);
 }
@@ -85,12 +85,18 @@ function refuseTopic(connection: ServedConnection, packet: PublishPacket): void 
 }
 
 /** Before 5.0 an acknowledgement cannot refuse: the client gets the normal one, and the message goes nowhere. */
-function refusePublish(connection: ServedConnection, packet: PublishPacket, refusal: string): void {
+function refusePublish(connection: ServedConnection, packet: PublishPacket, refusal: Refusal): void {
   connection.services.counters.publishDenied += 1;
   connection.session.dropped("acl", 1, packet.payload.length);
   if (packet.qos === 0) return;
   if (connection.protocolVersion === 5) {
-    acknowledge(connection, packet, ReasonCode.notAuthorized, refusal);
+    // That a topic is forbidden needs no words; what of the publish was too much does (product.md, "Bounds").
+    acknowledge(
+      connection,
+      packet,
+      ReasonCode.notAuthorized,
+      refusal === "topic" ? undefined : refusalText[refusal],
+    );
     return;
   }
   if (packet.qos === 2) own(connection, packet.packetId);
@@ -129,36 +135,48 @@ function forwarded(properties: PublishProperties): MessageProperties | undefined
 }
 
 function publishQos1(connection: ServedConnection, packetId: number, message: Message): void {
-  const appended = connection.session.router.publish(message);
-  if (!appended) {
-    connection.acks.add("puback", packetId, ReasonCode.success);
+  const { router } = connection.session;
+  const done = doneCode(connection, message);
+  if (!router.needsLog(message)) {
+    connection.acks.add("puback", packetId, done);
+    router.deliver(message);
     return;
   }
+  const appended = router.append(message);
   const settle = connection.acks.reserve("puback", packetId);
   appended.then(
-    () => settle(ReasonCode.success),
+    () => settle(done),
     (error: unknown) => notDurable(connection, settle, error),
   );
+}
+
+/** 0x10 tells who listens: only where the operator wants it told, and then also of a message that is retained. */
+function doneCode(connection: ServedConnection, message: Message): ReasonCode {
+  const isTold = connection.services.limits.tellsNoMatchingSubscribers && connection.protocolVersion === 5;
+  const isHeard = !isTold || connection.session.router.hasRecipients(message);
+  return isHeard ? ReasonCode.success : ReasonCode.noMatchingSubscribers;
 }
 
 /** The id is known before PUBREC can leave; what the log says of it decides (semantics.md §2.3). */
 function publishQos2(connection: ServedConnection, packetId: number, message: Message): void {
   const { session } = connection;
-  const { incoming, incarnation } = session;
-  const use = incoming.nextUse(incarnation);
-  const appended = session.router.publish(message, { incarnation, packetId }, use);
-  if (!appended) {
+  const { incoming, incarnation, router } = session;
+  const done = doneCode(connection, message);
+  if (!router.needsLog(message)) {
     own(connection, packetId);
-    connection.acks.add("pubrec", packetId, ReasonCode.success);
+    connection.acks.add("pubrec", packetId, done);
+    router.deliver(message);
     return;
   }
+  const use = incoming.nextUse(incarnation);
+  const appended = router.append(message, { incarnation, packetId }, use);
   const settle = connection.acks.reserve("pubrec", packetId);
   const entry: InboundEntry = { state: "pending", id: use, isLogged: true, settled: undefined };
   incoming.set(packetId, entry);
   entry.settled = appended.then(
     () => {
       entry.state = "owned";
-      settle(ReasonCode.success);
+      settle(done);
     },
     (error: unknown) => {
       const isUnknown = error instanceof EngineError && error.maybeApplied;
