@@ -83,9 +83,15 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return collected;
 }
 
-/** Waits as long as it takes, within the test's time. */
+const patienceMs = 10_000;
+
+/** Waits for what has to come; throws where it has not come in 10 s. */
 export async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await nextTurn();
+  const endMs = performance.now() + patienceMs;
+  while (!isTrue()) {
+    if (performance.now() > endMs) throw new Error(`not within ${patienceMs} ms: ${isTrue.toString()}`);
+    await nextTurn();
+  }
 }
 
 /** Lets everything happen that would have happened by now. */
