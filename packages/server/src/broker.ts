@@ -9,10 +9,11 @@ import { TokenAccess } from "./auth/token-access.ts";
 import { SystemClock } from "./clock/system-clock.ts";
 import type { Config, LogLevel } from "./config/config.ts";
 import { ConnectionHost } from "./connection/connection-host.ts";
+import type { Clock } from "./core/ports/clock.ts";
 import type { Engine } from "./core/ports/engine.ts";
 import { createCounters, type Counters, type Logger } from "./core/ports/telemetry.ts";
 import { BrokerCore } from "./core/session/broker-core.ts";
-import type { Limits } from "./core/session/limits.ts";
+import { defaultLimits, type Limits } from "./core/session/limits.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import type { BrokerGauges } from "./telemetry/broker-gauges.ts";
@@ -30,6 +31,8 @@ export interface BrokerAdapters {
   readonly adminToken?: string | undefined;
   /** Where the log goes; the process' stderr by default. */
   readonly logStream?: LogStream;
+  /** For tests that move the time themselves; the system's by default. Whoever gives one closes it. */
+  readonly clock?: Clock;
 }
 
 export interface ListenAddress {
@@ -79,7 +82,7 @@ export function createBroker(config: Config, adapters: BrokerAdapters = {}): Bro
 /** What the parts share. */
 interface Parts {
   readonly version: string;
-  readonly clock: SystemClock;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
   readonly limits: Limits;
@@ -207,13 +210,13 @@ class WiredBroker implements Broker {
     await engine.drain(DRAIN_DEADLINE_MS);
     await engine.close();
     metrics.close();
-    clock.close();
+    if (clock instanceof SystemClock) clock.close();
   }
 }
 
 function wire(config: Config, adapters: BrokerAdapters): Parts {
   const version = readVersion();
-  const clock = new SystemClock();
+  const clock = adapters.clock ?? new SystemClock();
   const counters = createCounters();
   const limits = toLimits(config);
   const logger = createLogger({
@@ -322,7 +325,7 @@ function toAnonymousAccess({ anonymous }: Config): AnonymousAccess | undefined {
 
 function toLimits({ mqtt, limits }: Config): Limits {
   const { maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS } = mqtt;
-  return { ...limits, maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS };
+  return { ...defaultLimits, ...limits, maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS };
 }
 
 function readVersion(): string {

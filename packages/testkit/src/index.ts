@@ -1,3 +1,4 @@
+export { type BrokerFixture, type BrokerFixtureOptions, startBroker } from "./broker-fixture.ts";
 export { type ComponentName, describeWith, findComponent } from "./real-component.ts";
 export { makeCertificates, type TestCertificate, type TestCertificates } from "./certificates.ts";
 export {
@@ -7,5 +8,5 @@ export {
   type ClientOptions,
   type Ending,
 } from "./mqtt-client.ts";
-export { oneByOne, packetBytes } from "./packets.ts";
+export { framed, oneByOne, packetBytes } from "./packets.ts";
 export { FakeClock } from "./fake-clock.ts";

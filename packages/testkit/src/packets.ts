@@ -1,5 +1,9 @@
+/** A byte, a quoted text, a comment, or white space. */
+const PART = /(?<byte>[0-9a-f]{2})|"(?<text>[^"]*)"|\/\/.*$|\s+/gim;
+
 /**
- * Bytes as hexadecimal digits, with white space where it helps, and comments from `//` to the end of the line.
+ * Bytes as hexadecimal digits, with white space where it helps, and comments from `//` to the end of the line. A text in
+ * double quotes stands for a UTF-8 string of MQTT: its length in two bytes, then its characters.
  *
  * @example
  * packetBytes(`
@@ -9,9 +13,36 @@
  * @throws RangeError if something else stands there
  */
 export function packetBytes(hex: string): Buffer {
-  const digits = hex.replaceAll(/\/\/.*$/gm, "").replaceAll(/\s+/g, "");
-  if (!/^([0-9a-f]{2})*$/i.test(digits)) throw new RangeError(`these are no bytes in hexadecimal: ${hex}`);
-  return Buffer.from(digits, "hex");
+  const parts: Uint8Array[] = [];
+  let end = 0;
+  for (const { 0: part, index, groups } of hex.matchAll(PART)) {
+    if (index !== end) break;
+    end += part.length;
+    if (groups?.["byte"] !== undefined) parts.push(Buffer.from(part, "hex"));
+    else if (groups?.["text"] !== undefined) parts.push(stringBytes(groups["text"]));
+  }
+  if (end !== hex.length) throw new RangeError(`these are no bytes in hexadecimal: ${hex}`);
+  return Buffer.concat(parts);
+}
+
+/**
+ * A packet of its first byte and of what follows the remaining length, which is worked out.
+ *
+ * @example
+ * framed(0x82, `0001 00 "a/b" 00`); // SUBSCRIBE 1, no properties, a/b at QoS 0
+ */
+export function framed(firstByte: number, body: string): Buffer {
+  const bytes = packetBytes(body);
+  return Buffer.concat([Uint8Array.of(firstByte, ...variableInteger(bytes.length)), bytes]);
+}
+
+function stringBytes(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([Uint8Array.of(bytes.length >> 8, bytes.length & 0xff), bytes]);
+}
+
+function variableInteger(value: number): number[] {
+  return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...variableInteger(value >> 7)];
 }
 
 /** The same bytes in chunks of one: whoever reads them must not need more. */

@@ -1,0 +1,110 @@
+import { devNull } from "node:os";
+import type { Broker, Config, StartedBroker } from "@weir/server";
+import type { FakeClock } from "./fake-clock.ts";
+import { connectedClient, type ClientOptions, type MqttTestClient, openClient } from "./mqtt-client.ts";
+
+export interface BrokerFixtureOptions {
+  /** Time stands still until the test moves it; the system's clock by default. Give it `soon: "immediate"`. */
+  readonly clock?: FakeClock;
+  readonly mqtt?: Partial<Config["mqtt"]>;
+  readonly limits?: Partial<Config["limits"]>;
+  readonly http?: Partial<Config["http"]>;
+  /** Everybody on this machine may do everything by default. */
+  readonly anonymous?: Config["anonymous"];
+}
+
+/** At least 32 characters, as an operator's own has to have. */
+const ADMIN_TOKEN = "the-admin-token-of-a-test-fixture-0123456789";
+
+/**
+ * A whole broker in this process, in memory and on free ports of the loopback address. Close it at the test's end.
+ *
+ * @example
+ * const broker = await startBroker({ mqtt: { receiveMaximum: 2 } });
+ * const client = await broker.connect({ clientId: "c" });
+ * await broker.close();
+ */
+export async function startBroker(options: BrokerFixtureOptions = {}): Promise<BrokerFixture> {
+  // Loaded here, so that tests which need only a clock or a packet do not load a whole broker
+  const { createBroker, loadConfig } = await import("@weir/server");
+  const log: string[] = [];
+  const broker = createBroker(withOptions(loadConfig({ file: devNull }), options), {
+    adminToken: ADMIN_TOKEN,
+    logStream: { write: (line) => log.push(line) },
+    ...(options.clock && { clock: options.clock }),
+  });
+  return new BrokerFixture(broker, await broker.start(), log);
+}
+
+/** A broker that runs, and the clients that were opened to it. */
+export class BrokerFixture {
+  readonly addresses: StartedBroker["addresses"];
+  /** Everything that it has logged. */
+  readonly log: readonly string[];
+  readonly #broker: Broker;
+  readonly #clients: MqttTestClient[] = [];
+
+  constructor(broker: Broker, { addresses }: StartedBroker, log: readonly string[]) {
+    this.#broker = broker;
+    this.addresses = addresses;
+    this.log = log;
+  }
+
+  /** A client whose CONNECT was accepted; over TCP unless it says otherwise. */
+  async connect(options: ClientOptions = {}): Promise<MqttTestClient> {
+    const client = await connectedClient(this.#portFor(options), options);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A network connection without a word of MQTT. */
+  async open(options: ClientOptions = {}): Promise<MqttTestClient> {
+    const client = await openClient(this.#portFor(options), options);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A call of REST with the admin's rights; `path` is below `/api/v1`. Rejects unless it succeeds. */
+  async rest(method: string, path: string, body?: unknown): Promise<unknown> {
+    const { http } = this.addresses;
+    const response = await fetch(`http://127.0.0.1:${http.port}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /** Makes an access token and gives its key, which is a password. Without an end in it, it lives for an hour. */
+  async token(declaration: Readonly<Record<string, unknown>>): Promise<string> {
+    const token = (await this.rest("POST", "/tokens", { ttl: 3_600, ...declaration })) as { key: string };
+    return token.key;
+  }
+
+  /** Cuts the clients off, and stops the broker. */
+  async close(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.cut()));
+    await this.#broker.close();
+  }
+
+  #portFor({ over = "tcp" }: ClientOptions): number {
+    const { mqtt, mqttTls, http } = this.addresses;
+    if (over === "tcp") return mqtt.port;
+    if (over !== "tls") return http.port;
+    if (!mqttTls) throw new Error("this broker has no certificate");
+    return mqttTls.port;
+  }
+}
+
+function withOptions(defaults: Config, options: BrokerFixtureOptions): Config {
+  return {
+    ...defaults,
+    mqtt: { ...defaults.mqtt, port: 0, ...options.mqtt },
+    http: { ...defaults.http, port: 0, ...options.http },
+    limits: { ...defaults.limits, ...options.limits },
+    anonymous: options.anonymous ?? { allow: "loopback" },
+    log: { level: "debug" },
+  };
+}
