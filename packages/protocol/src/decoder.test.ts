@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, it } from "vitest";
 import { bytesOf, decodeAll, decoderOf, packetOf, u16, varint } from "../testing/wire.ts";
-import { encodePacket } from "./index.ts";
-import type { PublishPacket } from "./index.ts";
+import { encodePacket, PacketDecoder, pureTextCodec } from "./index.ts";
+import type { PublishPacket, TextCodec } from "./index.ts";
 
 const MIB = 1_048_576;
 
@@ -72,6 +72,28 @@ describe("PacketDecoder", () => {
     }
   });
 
+  it("decodes a topic that repeats only once", () => {
+    let decoded = 0;
+    const text: TextCodec = {
+      ...pureTextCodec,
+      decode: (...where) => {
+        decoded++;
+        return pureTextCodec.decode(...where);
+      },
+    };
+    const decoder = new PacketDecoder({ from: "client", maxPacketBytes: MIB, protocolVersion: 4, text });
+    const chunk = bytesOf(0xc0, 0, packetOf(0x30, "data/a", 1), packetOf(0x30, "data/a", 2));
+    decodeAll(decoder, chunk, chunk);
+    expect(decoded).toBe(1);
+  });
+
+  it("does not take a topic whose payload continues it for the remembered one", () => {
+    const longer = packetOf(0x30, "data/b");
+    const shorter = packetOf(0x30, "data", 0x2f, 0x62);
+    const found = decodeAll(decoderOf({ version: 4 }), longer, shorter, longer);
+    expect(found.map((packet) => (packet as PublishPacket).topic)).toEqual(["data/b", "data", "data/b"]);
+  });
+
   it("remembers no topic that was refused", () => {
     const decoder = decoderOf({ version: 4 });
     decoder.push(packetOf(0x30, "a/#"));
@@ -86,6 +108,15 @@ describe("PacketDecoder", () => {
   });
 
   describe("lastFrame()", () => {
+    it("is the frame of a PUBLISH among other packets of its chunk", () => {
+      const packet = packetOf(0x30, "topic", 1, 2, 3);
+      const decoder = decoderOf({ version: 4 });
+      decoder.push(bytesOf(0, 0, 0xc0, 0, packet, 0xc0, 0).subarray(2));
+      decoder.next();
+      expect(decoder.next()).toMatchObject({ type: "publish" });
+      expect(decoder.lastFrame()).toEqual(packet);
+    });
+
     it("is the frame of a PUBLISH, whole in a chunk or not", () => {
       const packet = packetOf(0x30, "topic", new Uint8Array(50));
       for (const cut of [0, 1, 20]) {

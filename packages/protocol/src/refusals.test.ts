@@ -167,6 +167,14 @@ describe("strings", () => {
     ],
   ]);
 
+  refuses(v4, [
+    [
+      "a sequence that the bytes behind the string would complete [MQTT-1.5.4-1]",
+      MALFORMED,
+      packetOf(PUBLISH, u16(2), 0x61, 0xe2, 0x82, 0xac),
+    ],
+  ]);
+
   it("keeps U+FEFF at the start [MQTT-1.5.4-3]", () => {
     const decoder = decoderOf(v4);
     decoder.push(packetOf(PUBLISH, u16(4), 0xef, 0xbb, 0xbf, 0x61));
@@ -196,6 +204,16 @@ describe("properties", () => {
       packetOf(PUBACK, ID, 0, propertiesOf(0x1f, "a", 0x1f, "b")),
     ],
   ]);
+
+  it.each([0x23, 0x2b])(
+    "takes a response topic of %i bytes, which as a character is a wildcard",
+    (length) => {
+      const responseTopic = "r".repeat(length);
+      const decoder = decoderOf(v5);
+      decoder.push(publishWith(0x08, responseTopic));
+      expect(decoder.next()).toMatchObject({ properties: { responseTopic } });
+    },
+  );
 
   it("takes user properties that repeat, in their order [MQTT-3.3.2-18]", () => {
     const decoder = decoderOf(v5);

@@ -35,6 +35,8 @@ describe("isTopicName()", () => {
     expect(isTopicName("a/b/c/", { maxLevels: 3 })).toBe(false);
     expect(isTopicName("ßß", { maxBytes: 4 })).toBe(true);
     expect(isTopicName("ßßa", { maxBytes: 4 })).toBe(false);
+    expect(isTopicName("€€", { maxBytes: 6 })).toBe(true);
+    expect(isTopicName("€€", { maxBytes: 5 })).toBe(false);
     expect(isTopicName("x".repeat(65_536), { maxBytes: 100_000 })).toBe(false);
   });
 });
