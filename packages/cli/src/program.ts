@@ -82,9 +82,11 @@ export async function runProgram(argv: readonly string[], context: CommandContex
 async function createProgram(argv: readonly string[], context: CommandContext): Promise<BuiltCommand> {
   const program = new Command("weir")
     .description("Weir delivers to every user exactly the events that user may see.")
-    .version(readVersion(), "-v, --version", "print the version")
+    .version(readVersion(), "--version", "print the version")
     .helpOption("-h, --help", "show this")
     .helpCommand(false)
+    // What stands behind the command's name is the command's own.
+    .enablePositionalOptions()
     .addHelpText("after", EXAMPLES);
   const chosen = commands.find(({ name }) => name === argv[0]);
   for (const { name, summary } of commands) {
@@ -109,11 +111,11 @@ function settle(command: Command, context: CommandContext): void {
   for (const child of command.commands) settle(child, context);
 }
 
-/** As commander's own, but an empty list and a count of zero are no defaults worth telling. */
+/** As commander's own, but empty lists, zeros and switches have no default worth telling. */
 function describeOption(option: Option): string {
   const told: unknown = option.defaultValueDescription ?? option.defaultValue;
-  const isTold = told !== undefined && told !== 0 && !Array.isArray(told) && option.defaultValue !== true;
-  return isTold ? `${option.description} (default: ${String(told)})` : option.description;
+  const isTold = typeof told === "string" || (typeof told === "number" && told !== 0);
+  return isTold ? `${option.description} (default: ${told})` : option.description;
 }
 
 function exitCodeOf(error: unknown, { stderr, colors }: CommandContext): number {

@@ -11,6 +11,8 @@ export interface Roads {
 
 const TONES = 4;
 
+const NARROW_PX = 520;
+const BUTTONS_PX = 44;
 const GRID_M = 1_000;
 const MAX_SCALE = 2;
 const SCALES_M = [50, 100, 200, 500, 1_000, 2_000, 5_000];
@@ -87,7 +89,10 @@ export class RouteMap {
     this.follow(undefined);
     this.#isFitted = true;
     const { min, max } = this.#extent;
-    this.#view = { x: (min.x + max.x) / 2, y: (min.y + max.y) / 2, scale: this.#fitScale() };
+    const scale = this.#fitScale();
+    // On a narrow screen the buttons would hide the route's end.
+    const aside = this.#size.width < NARROW_PX ? BUTTONS_PX / 2 / scale : 0;
+    this.#view = { x: (min.x + max.x) / 2 + aside, y: (min.y + max.y) / 2, scale };
   }
 
   /** Zooms around a point of the screen; its middle where none is given. */

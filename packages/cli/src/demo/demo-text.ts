@@ -12,7 +12,7 @@ export function describeDemo(demo: Demo, colors: Colors): string {
     "",
     `  ${colors.dim("MQTT")}       mqtt://${mqtt.host}:${mqtt.port}`,
     `  ${colors.dim("WebSocket")}  ws://${http.host}:${http.port}/mqtt`,
-    `  ${colors.dim("REST")}       http://${http.host}:${http.port}/api/v1  ${colors.dim(`(to try it: http://${http.host}:${http.port}/api/docs)`)}`,
+    `  ${colors.dim("REST")}       http://${http.host}:${http.port}/api/v1`,
     "",
     `${colors.bold("Open a page in a browser, or two side by side;")} or paste a line into another terminal.`,
     `Each asks for ${colors.bold("everything (#)")} and gets what its token allows.`,

@@ -8,10 +8,10 @@ export interface DemoUser {
   readonly key: string;
 }
 
-/** Who owns which bus: each has one that drives when the replay begins. */
+/** Who owns which bus: at almost any time of the recording each has one that drives. */
 export const OWNERS: Readonly<Record<string, readonly string[]>> = {
-  alice: ["4716", "4720", "4836"],
-  bob: ["4733", "4803", "4841"],
+  alice: ["4716", "4733", "4836"],
+  bob: ["4720", "4803", "4841"],
   carol: ["4722", "4842"],
 };
 

@@ -44,6 +44,11 @@ export class Subscriber {
       this.#timer = setTimeout(() => this.finish(new CommandFailure("Timed out")), flags.timeout * 1000);
   }
 
+  /** True from the moment that nothing more is printed. */
+  get isFinishing(): boolean {
+    return this.#isFinishing;
+  }
+
   /** Resolves when all is printed; rejects when it failed. */
   ended(): Promise<void> {
     return this.#ended.promise;
