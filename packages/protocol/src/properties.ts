@@ -117,7 +117,7 @@ function checkAuthentication(properties: Properties): void {
 }
 
 /** Bytes of the properties without the length before them. */
-export function propertiesSize(properties: Properties, allowed: PropertySet, text: TextCodec): number {
+function propertiesSize(properties: Properties, allowed: PropertySet, text: TextCodec): number {
   let size = 0;
   for (const definition of allowed.definitions) {
     const value = properties[definition.name];

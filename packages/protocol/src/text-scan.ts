@@ -3,7 +3,7 @@ import { codePointAt, codePointSize, ILL_FORMED, isAllowedCodePoint } from "./co
 /** The text holds `+` or `#`. */
 export const HAS_WILDCARD = 1;
 /** The text holds something beyond ASCII. */
-export const HAS_MULTI_BYTE = 2;
+const HAS_MULTI_BYTE = 2;
 /** The text is not well-formed UTF-8, or holds a character that MQTT or this codec refuses. */
 export const HAS_FORBIDDEN = 4;
 

@@ -1,7 +1,7 @@
 import type { TextCodec } from "./text-codec.ts";
 
 /** The largest value of a variable byte integer, and so of a remaining length. */
-export const MAX_VARINT = 268_435_455;
+const MAX_VARINT = 268_435_455;
 const MAX_FIELD_BYTES = 65_535;
 const HEADER_ROOM = 5;
 const INITIAL_BYTES = 128;
