@@ -417,12 +417,13 @@ describe("CONNECT", () => {
     });
   });
 
-  it("is silent where the header is broken or a user name is malformed, and not elsewhere", () => {
+  it("is silent where the header is broken or the credentials are malformed, and not elsewhere", () => {
     const isSilent = (bytes: Uint8Array): unknown =>
       (refusalOf(decoderOf({}), bytes) as ProtocolError).isSilent;
     expect(isSilent(connect5(0x01, "c"))).toBe(true);
     expect(isSilent(packetOf(CONNECT, "MQTT", 5, 2))).toBe(true);
     expect(isSilent(connect5(0x82, "c", u16(1), 0xff))).toBe(true);
+    expect(isSilent(connect5(0xc2, "c", "user"))).toBe(true);
     expect(isSilent(connect5(0x02, u16(1), 0xff))).toBe(false);
     expect(isSilent(propertied(0x21, u16(0)))).toBe(false);
   });

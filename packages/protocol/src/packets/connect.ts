@@ -46,19 +46,22 @@ export interface ConnectHead {
 
 /** Reads protocol name, level, connect flags and keep alive. `headerFlags` are those of the packet's first byte. */
 export function readConnectHead(reader: Reader, headerFlags: number): ConnectHead {
-  try {
+  return silently(() => {
     const version = readVersion(reader);
     // MQTT 3.1 does not use these bits
     if (headerFlags !== 0 && version !== 3) throw malformed("CONNECT has reserved header flags set");
     return { version, flags: readFlags(reader, version), keepAlive: reader.u16() };
-  } catch (error) {
-    throw silenced(error);
-  }
+  });
 }
 
-function silenced(error: unknown): unknown {
-  if (!(error instanceof ProtocolError) || error instanceof UnsupportedVersionError) return error;
-  return new ProtocolError(error.reasonCode, error.message, true);
+/** Marks what `read` refuses as nothing to tell the peer about. */
+function silently<Result>(read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ProtocolError) || error instanceof UnsupportedVersionError) throw error;
+    throw new ProtocolError(error.reasonCode, error.message, true);
+  }
 }
 
 // [MQTT-3.1.2-1], [MQTT-3.1.2-2]
@@ -109,7 +112,7 @@ export function readConnectBody(reader: Reader, head: ConnectHead): ConnectPacke
   const properties = version === 5 ? (readProperties(reader, connectSet) ?? {}) : {};
   const clientId = reader.string();
   const will = (flags & WILL) === 0 ? undefined : readWill(reader, head);
-  const credentials = readCredentials(reader, head);
+  const credentials = silently(() => readCredentials(reader, head));
   const cleanStart = (flags & CLEAN_START) !== 0;
   const packet = {
     type: "connect",
@@ -139,7 +142,7 @@ function readCredentials(reader: Reader, head: ConnectHead): Credentials {
   if (version !== 5 && (flags & (USER_NAME | PASSWORD)) === PASSWORD) {
     throw malformed("CONNECT has a password without a user name");
   }
-  const username = hasField(reader, head, USER_NAME) ? readUserName(reader) : undefined;
+  const username = hasField(reader, head, USER_NAME) ? reader.string() : undefined;
   const password = hasField(reader, head, PASSWORD) ? reader.binary() : undefined;
   return {
     ...(username === undefined ? undefined : { username }),
@@ -150,14 +153,6 @@ function readCredentials(reader: Reader, head: ConnectHead): Credentials {
 // In MQTT 3.1 the remaining length takes precedence over the flags (its §3.1)
 function hasField(reader: Reader, head: ConnectHead, flag: number): boolean {
   return (head.flags & flag) !== 0 && !(head.version === 3 && reader.remaining === 0);
-}
-
-function readUserName(reader: Reader): string {
-  try {
-    return reader.string();
-  } catch (error) {
-    throw silenced(error);
-  }
 }
 
 export function writeConnect(writer: Writer, packet: ConnectPacket): void {
