@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { createWebSocketStream, WebSocket } from "ws";
+import { WebSocket } from "ws";
 
 export interface StreamOptions {
   /** 127.0.0.1 by default. */
@@ -19,13 +19,22 @@ export interface StreamOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface OpenStream {
-  readonly duplex: Duplex;
+/** A client's end of a network connection, the same for all transports. */
+export interface ClientStream {
   readonly webSocket: WebSocket | undefined;
+  onData(callback: (bytes: Buffer) => void): void;
+  /** The code is of the WebSocket's close frame. */
+  onClose(callback: (webSocketCode: number | undefined) => void): void;
+  write(bytes: Uint8Array): void;
+  pause(): void;
+  resume(): void;
+  /** Sends nothing more, and still listens. */
+  end(): void;
+  destroy(): void;
 }
 
 /** Opens the network connection; rejects if it is refused. */
-export async function openStream(port: number, options: StreamOptions): Promise<OpenStream> {
+export async function openStream(port: number, options: StreamOptions): Promise<ClientStream> {
   const { over = "tcp", host = "127.0.0.1" } = options;
   if (over === "ws" || over === "wss") return openWebSocket(`${over}://${host}:${port}`, options);
   const socket =
@@ -33,17 +42,46 @@ export async function openStream(port: number, options: StreamOptions): Promise<
       ? connectTcp({ host, port, noDelay: true })
       : connectTls({ host, port, servername: "localhost", ...options.tls });
   await once(socket, over === "tcp" ? "connect" : "secureConnect");
-  return { duplex: socket, webSocket: undefined };
+  return streamOfSocket(socket);
 }
 
-async function openWebSocket(base: string, options: StreamOptions): Promise<OpenStream> {
+function streamOfSocket(socket: Socket): ClientStream {
+  // A reset is an end like any other: `close` follows
+  socket.on("error", () => undefined);
+  return {
+    webSocket: undefined,
+    onData: (callback) => void socket.on("data", callback),
+    onClose: (callback) => void socket.once("close", () => callback(undefined)),
+    write: (bytes) => void socket.write(bytes),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+    end: () => void socket.end(),
+    destroy: () => void socket.destroy(),
+  };
+}
+
+async function openWebSocket(base: string, options: StreamOptions): Promise<ClientStream> {
   const { path = "/mqtt", subprotocols = ["mqtt"], headers, tls } = options;
   const webSocket = new WebSocket(base + path, [...subprotocols], {
     perMessageDeflate: false,
     ...(headers && { headers }),
     ...tls,
   });
-  const duplex = createWebSocketStream(webSocket);
-  await once(webSocket, "open");
-  return { duplex, webSocket };
+  const isOpen = once(webSocket, "open");
+  webSocket.on("error", () => undefined);
+  await isOpen;
+  return streamOfWebSocket(webSocket);
+}
+
+function streamOfWebSocket(webSocket: WebSocket): ClientStream {
+  return {
+    webSocket,
+    onData: (callback) => void webSocket.on("message", (data: Buffer) => callback(data)),
+    onClose: (callback) => void webSocket.once("close", (code) => callback(code)),
+    write: (bytes) => webSocket.send(bytes),
+    pause: () => webSocket.pause(),
+    resume: () => webSocket.resume(),
+    end: () => webSocket.close(),
+    destroy: () => webSocket.terminate(),
+  };
 }

@@ -16,7 +16,7 @@ import type {
 } from "@weir/protocol";
 import type { WebSocket } from "ws";
 import { openStream } from "./mqtt-client-stream.ts";
-import type { OpenStream, StreamOptions } from "./mqtt-client-stream.ts";
+import type { ClientStream, StreamOptions } from "./mqtt-client-stream.ts";
 import { packetBytes } from "./packets.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -84,7 +84,7 @@ export class MqttTestClient {
   /** The CONNACK that `connect` got. */
   connack: ConnackPacket | undefined;
   readonly #options: ClientOptions;
-  readonly #stream: OpenStream["duplex"];
+  readonly #stream: ClientStream;
   readonly #decoder: PacketDecoder;
   readonly #inbox: ServerPacket[] = [];
   #lastDisconnect: DisconnectPacket | undefined;
@@ -93,11 +93,11 @@ export class MqttTestClient {
   #wake: (() => void) | undefined;
   #lastPacketId = 0;
 
-  constructor(stream: OpenStream, options: ClientOptions) {
+  constructor(stream: ClientStream, options: ClientOptions) {
     this.version = options.version ?? 5;
     this.webSocket = stream.webSocket;
     this.#options = options;
-    this.#stream = stream.duplex;
+    this.#stream = stream;
     this.#decoder = new PacketDecoder({
       from: "server",
       maxPacketBytes: MAX_PACKET_BYTES,
@@ -269,8 +269,7 @@ export class MqttTestClient {
 
   /** Cuts the connection without a DISCONNECT. */
   async cut(): Promise<Ending> {
-    if (this.webSocket === undefined) this.#stream.destroy();
-    else this.webSocket.terminate();
+    this.#stream.destroy();
     return this.closed;
   }
 
@@ -279,14 +278,10 @@ export class MqttTestClient {
     return what instanceof Uint8Array ? what : encodePacket(what, this.version);
   }
 
-  #follow({ duplex, webSocket }: OpenStream): Promise<Ending> {
-    let webSocketCode: number | undefined;
-    webSocket?.once("close", (code) => (webSocketCode = code));
-    duplex.on("data", (chunk: Buffer) => this.#onChunk(chunk));
-    // A reset is an end like any other; who waits for a packet is told
-    duplex.on("error", () => undefined);
+  #follow(stream: ClientStream): Promise<Ending> {
+    stream.onData((chunk) => this.#onChunk(chunk));
     return new Promise((resolve) => {
-      duplex.once("close", () => {
+      stream.onClose((webSocketCode) => {
         this.#isClosed = true;
         this.#wake?.();
         resolve({ disconnect: this.#lastDisconnect, webSocketCode });

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../core/ports/clock.ts";
 
-const TICK_MS = 250;
+const TICK_MS = 100;
 const SLOTS = 512;
 
 /** Something with a deadline that moves more often than it is reached. The wheel keeps its place in the four fields. */
@@ -18,7 +18,7 @@ export const UNWATCHED = -1;
 
 /**
  * One timer for the deadlines of all connections. A packet that came costs nothing here: whoever is watched notes the
- * time, and says at its deadline when to ask again. Deadlines are met up to 350 ms late, never early.
+ * time, and says at its deadline when to ask again. Deadlines are met up to 300 ms late, never early.
  */
 export class DeadlineWheel {
   readonly #clock: Clock;
