@@ -13,7 +13,7 @@ import type { Clock } from "./core/ports/clock.ts";
 import type { Engine } from "./core/ports/engine.ts";
 import { createCounters, type Counters, type Logger } from "./core/ports/telemetry.ts";
 import { BrokerCore } from "./core/session/broker-core.ts";
-import { defaultLimits, type Limits } from "./core/session/limits.ts";
+import type { Limits } from "./core/session/limits.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import type { BrokerGauges } from "./telemetry/broker-gauges.ts";
@@ -325,7 +325,7 @@ function toAnonymousAccess({ anonymous }: Config): AnonymousAccess | undefined {
 
 function toLimits({ mqtt, limits }: Config): Limits {
   const { maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS } = mqtt;
-  return { ...defaultLimits, ...limits, maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS };
+  return { ...limits, maxPacketBytes, receiveMaximum, topicAliasMaximum, maxKeepAliveS };
 }
 
 function readVersion(): string {

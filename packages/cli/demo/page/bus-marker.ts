@@ -8,7 +8,7 @@ const JUMP_M = 1_500;
 const MIN_GLIDE_MS = 400;
 const MAX_GLIDE_MS = 4_000;
 /** Without news for so long a bus counts as resting. */
-export const RESTING_AFTER_MS = 12_000;
+const RESTING_AFTER_MS = 12_000;
 
 /** A bus on the map: glides from report to report and draws where it has been. */
 export class BusMarker {

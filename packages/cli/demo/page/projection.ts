@@ -8,7 +8,7 @@ export interface ScreenPoint {
   readonly y: number;
 }
 
-export const METRES_PER_DEGREE = 111_320;
+const METRES_PER_DEGREE = 111_320;
 
 /** The ground in metres east and south of its first point: over one town, the earth is flat. */
 export class Projection {

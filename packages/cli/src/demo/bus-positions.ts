@@ -30,22 +30,21 @@ const COLUMNS = [
   "operator",
 ];
 
-/** The recording that comes with Weir, in the order of time (`demo/data/ATTRIBUTION.md`). */
-export function readRecording(): BusPosition[] {
-  return parsePositions(
-    readFileSync(new URL("../../demo/data/liverpool-route14.csv", import.meta.url), "utf8"),
-  );
+/** The recording that comes with Weir (`demo/data/ATTRIBUTION.md`). */
+function shippedRecording(): string {
+  return readFileSync(new URL("../../demo/data/liverpool-route14.csv", import.meta.url), "utf8");
 }
 
 /**
- * Reads positions out of CSV, oldest first.
+ * Positions out of CSV, in the order of time; those of the shipped recording where nothing else is given.
  *
  * @throws {Error} naming the line that is none
  */
-export function parsePositions(csv: string): BusPosition[] {
+export function readRecording(csv: string = shippedRecording()): BusPosition[] {
   const [header = "", ...lines] = csv.trim().split(/\r?\n/);
-  if (cellsOf(header).join() !== COLUMNS.join())
+  if (cellsOf(header).join() !== COLUMNS.join()) {
     throw new Error(`The recording has other columns than ${COLUMNS.join(", ")}`);
+  }
   return lines.map((line, i) => parsePosition(line, i + 2)).sort((a, b) => a.atMs - b.atMs);
 }
 

@@ -7,10 +7,6 @@ export interface PageFile {
   readonly contentType: string;
 }
 
-/** Nothing but what this server gives: no inline script, no other host. `connect-src 'self'` is the WebSocket too. */
-export const CONTENT_SECURITY_POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 const folder = new URL("../../demo/page/", import.meta.url);
 const SCRIPTS = [
   "bus-feed",

@@ -9,7 +9,7 @@ export interface DemoUser {
 }
 
 /** Who owns which bus: at almost any time of the recording each has one that drives. */
-export const OWNERS: Readonly<Record<string, readonly string[]>> = {
+const OWNERS: Readonly<Record<string, readonly string[]>> = {
   alice: ["4716", "4733", "4836"],
   bob: ["4720", "4803", "4841"],
   carol: ["4722", "4842"],

@@ -9,6 +9,9 @@ import { CHROMIUM_FLAGS } from "../../testing/chromium-flags.ts";
 import { openDemo, type Demo } from "./demo.ts";
 import type { DemoUser } from "./demo-users.ts";
 
+/** Run in the page, where there is a document; as a text, because here there is none. */
+const BUS_PLACES = `[...document.querySelectorAll("#map .bus")].map((bus) => bus.getAttribute("transform")).join()`;
+
 const run = promisify(execFile);
 
 let demo: Demo;
@@ -21,6 +24,11 @@ function user(name: string): DemoUser {
   const found = demo.users.find((one) => one.name === name);
   if (!found) throw new Error(`There is no user ${name}`);
   return found;
+}
+
+/** The options of a client that connects as a user. */
+function as(name: string): string[] {
+  return ["-p", String(demo.addresses.mqtt.port), "-u", user(name).key];
 }
 
 const mqttUrl = (): string => `mqtt://127.0.0.1:${demo.addresses.mqtt.port}`;
@@ -138,8 +146,17 @@ describe("the command line", () => {
   describeWith("mosquitto_sub", "mosquitto_sub", (mosquittoSub) => {
     test.each(["mqttv31", "mqttv311", "mqttv5"])("watches as carol, %s", async (version) => {
       const { stdout } = await run(mosquittoSub, [
-        ...["-p", String(demo.addresses.mqtt.port), "-u", user("carol").key, "-V", version],
-        ...["-t", "#", "-F", "%t", "-C", "6", "-W", "20"],
+        ...as("carol"),
+        "-V",
+        version,
+        "-t",
+        "#",
+        "-F",
+        "%t",
+        "-C",
+        "6",
+        "-W",
+        "20",
       ]);
       expect(new Set(stdout.trim().split("\n"))).toEqual(new Set(["data/carol/4722", "data/carol/4842"]));
     });
@@ -193,10 +210,7 @@ describeWith("chromium", "the page in a browser", (executablePath) => {
       expect(await page.locator("#grants li").first().textContent()).toContain(`data/${name}/#`);
     }
     for (const { page } of [alice, bob]) {
-      const places = (): Promise<string> =>
-        page
-          .locator("#map .bus")
-          .evaluateAll((found) => found.map((bus) => bus.getAttribute("transform")).join());
+      const places = (): Promise<string> => page.evaluate(BUS_PLACES);
       const before = await places();
       await expect.poll(places, { timeout: 15_000 }).not.toBe(before);
     }
@@ -234,7 +248,7 @@ describeWith("chromium", "the page in a browser", (executablePath) => {
     const page = await browser.newPage({ viewport: { width: 360, height: 740 } });
     await page.goto(demo.pageUrl(user("carol")));
     await expect.poll(() => busesOn(page), { timeout: 15_000 }).toEqual(user("carol").buses);
-    const width = await page.locator("html").evaluate((root) => root.scrollWidth);
+    const width = await page.evaluate<number>("document.documentElement.scrollWidth");
     expect(width).toBe(360);
     await page.close();
   });

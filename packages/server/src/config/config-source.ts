@@ -70,6 +70,7 @@ export function readFlags(
 function parseText(setting: Setting, raw: string): unknown {
   const { type } = setting.schema as { type?: string };
   if (type === "integer") return /^-?\d+$/.test(raw.trim()) ? Number(raw) : raw;
+  if (type === "boolean") return raw === "true" ? true : raw === "false" ? false : raw;
   if (type !== "array") return raw;
   if (!raw.trimStart().startsWith("[")) return raw.split(",").map((part) => part.trim());
   try {

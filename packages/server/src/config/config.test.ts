@@ -66,11 +66,11 @@ describe("order", () => {
   test("lists come as commas or as JSON", () => {
     const config = loadConfig({
       environment: {
-        WEIR_HTTP_CORS: "https://a.example, https://b.example",
+        WEIR_HTTP_TRUSTED_PROXIES: "10.0.0.7, 10.1.0.0/16",
         WEIR_ANONYMOUS_ACL: '[{"actions":["subscribe"],"topic":"public/#"}]',
       },
     });
-    expect(config.http.cors).toEqual(["https://a.example", "https://b.example"]);
+    expect(config.http.trustedProxies).toEqual(["10.0.0.7", "10.1.0.0/16"]);
     expect(config.anonymous.acl).toEqual([{ actions: ["subscribe"], topic: "public/#" }]);
   });
 
@@ -157,6 +157,21 @@ describe("what is wrong is said with key, value and remedy", () => {
       "a certificate that is not there",
       { environment: { WEIR_HTTP_TLS_CERT: "/no/a.pem", WEIR_HTTP_TLS_KEY: "/no/b.pem" } },
       [/http\.tls\.cert is "\/no\/a\.pem" .*ENOENT.*PEM/, /http\.tls\.key/],
+    ],
+    [
+      "origins of other pages",
+      { environment: { WEIR_HTTP_CORS: "https://a.example" } },
+      [/http\.cors is \["https:\/\/a\.example"\].*cannot call REST yet/],
+    ],
+    [
+      "a proxy that is no address",
+      { environment: { WEIR_MQTT_PROXY_PROTOCOL: "10.0.0.0/8,proxy.local" } },
+      [/mqtt\.proxyProtocol holds "proxy\.local" \(WEIR_MQTT_PROXY_PROTOCOL\)/],
+    ],
+    [
+      "a switch that is none",
+      { environment: { WEIR_LIMITS_TELLS_NO_MATCHING_SUBSCRIBERS: "yes" } },
+      [/must be true or false; the default is false/],
     ],
     [
       "an ACL that is none",

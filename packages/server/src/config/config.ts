@@ -64,6 +64,7 @@ export interface LimitsConfig {
   readonly queuedBytes: number;
   readonly directQueuedMessages: number;
   readonly directQueuedBytes: number;
+  readonly tellsNoMatchingSubscribers: boolean;
   /** What waits to be written to one connection, before QoS 0 to it is dropped. */
   readonly maxBufferBytes: number;
   /** From the accepted connection to a complete CONNECT. */

@@ -128,6 +128,7 @@ function limitsConfig(values: SettingValues): Config["limits"] {
     queuedBytes: values.number("limits.queuedBytes"),
     directQueuedMessages: values.number("limits.directQueuedMessages"),
     directQueuedBytes: values.number("limits.directQueuedBytes"),
+    tellsNoMatchingSubscribers: values.flag("limits.tellsNoMatchingSubscribers"),
     maxBufferBytes: values.number("limits.maxBufferBytes"),
     connectTimeoutS: values.number("limits.connectTimeoutS"),
   };

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import Value from "typebox/value";
+import { parseIpNetwork } from "../core/access/ip-network.ts";
 import { parsePolicyEntries, PolicyEntryError } from "../core/access/policy-entry.ts";
 import { parseTemplate } from "../core/access/template.ts";
 import type { GivenValue } from "./config-source.ts";
@@ -30,6 +31,9 @@ export function meaningProblems(values: SettingValues): string[] {
     ...tlsProblems(values, "http.tls"),
     ...aclProblems(values),
     ...historyProblems(values),
+    ...corsProblems(values),
+    ...proxyProblems(values, "mqtt.proxyProtocol"),
+    ...proxyProblems(values, "http.trustedProxies"),
     ...portProblems(values),
   ];
 }
@@ -90,6 +94,23 @@ function historyProblems(values: SettingValues): string[] {
   if (values.items("histories").length === 0) return [];
   return [
     `histories is not empty (${values.origin("histories")}). Histories come with the embedded engine; leave the key out until then.`,
+  ];
+}
+
+function corsProblems(values: SettingValues): string[] {
+  const origins = values.items("http.cors");
+  if (origins.length === 0) return [];
+  const remedy = "Leave the key out, and serve such pages through a proxy at the broker's own origin.";
+  return [
+    `http.cors is ${show(origins)} (${values.origin("http.cors")}). Pages of other origins cannot call REST yet. ${remedy}`,
+  ];
+}
+
+function proxyProblems(values: SettingValues, path: string): string[] {
+  const wrong = values.items(path).filter((entry) => parseIpNetwork(entry) === undefined);
+  if (wrong.length === 0) return [];
+  return [
+    `${path} holds ${show(wrong[0])} (${values.origin(path)}); each must be an address or a network, such as 10.0.0.7 or 10.0.0.0/8.`,
   ];
 }
 

@@ -27,6 +27,10 @@ export class SettingValues {
     return this.get(path) as number;
   }
 
+  flag(path: string): boolean {
+    return this.get(path) as boolean;
+  }
+
   items(path: string): readonly string[] {
     return this.get(path) as readonly string[];
   }

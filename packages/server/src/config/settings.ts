@@ -133,6 +133,12 @@ export const settings: readonly Setting[] = [
   ),
   setting("limits.maxBufferBytes", whole(1_024), 1_048_576, "bytes waiting to be written to one connection"),
   setting("limits.connectTimeoutS", whole(1, 3_600), 5, "seconds from the connection to its CONNECT"),
+  setting(
+    "limits.tellsNoMatchingSubscribers",
+    Type.Boolean(),
+    defaultLimits.tellsNoMatchingSubscribers,
+    "say 0x10 where nobody is subscribed: it tells who listens",
+  ),
   setting("log.level", oneOf(["debug", "info", "warn", "error", "silent"]), "info", "what is logged"),
 ];
 
@@ -154,6 +160,7 @@ export function describeExpected(schema: TSchema): string {
     items?: TSchema;
   };
   if (shape.enum) return `one of ${shape.enum.join(", ")}`;
+  if (shape.type === "boolean") return "true or false";
   if (shape.type === "integer")
     return describeRange(shape.minimum ?? 0, shape.maximum ?? Number.MAX_SAFE_INTEGER);
   if (shape.type === "array")
