@@ -16,6 +16,9 @@ export interface BrokerFixtureOptions {
 /** At least 32 characters, as an operator's own has to have. */
 const ADMIN_TOKEN = "the-admin-token-of-a-test-fixture-0123456789";
 
+/** At a few milliseconds each. */
+const MAX_LOOKS = 1_000;
+
 /**
  * A whole broker in this process, in memory and on free ports of the loopback address. Close it at the test's end.
  *
@@ -81,6 +84,16 @@ export class BrokerFixture {
   async token(declaration: Readonly<Record<string, unknown>>): Promise<string> {
     const token = (await this.rest("POST", "/tokens", { ttl: 3_600, ...declaration })) as { key: string };
     return token.key;
+  }
+
+  /** Resolves when the broker knows that no connection serves the client id any longer: a cut takes it a moment. */
+  async disconnected(clientId: string): Promise<void> {
+    const query = `/sessions?connected=true&clientId=${encodeURIComponent(clientId)}`;
+    for (let attempt = 0; attempt < MAX_LOOKS; attempt++) {
+      const { items } = (await this.rest("GET", query)) as { items: readonly unknown[] };
+      if (items.length === 0) return;
+    }
+    throw new Error(`${clientId} is still connected`);
   }
 
   /** Cuts the clients off, and stops the broker. */

@@ -8,5 +8,5 @@ export {
   type ClientOptions,
   type Ending,
 } from "./mqtt-client.ts";
-export { framed, oneByOne, packetBytes } from "./packets.ts";
+export { framed, framesOf, oneByOne, packetBytes, textOf } from "./packets.ts";
 export { FakeClock } from "./fake-clock.ts";

@@ -49,3 +49,30 @@ function variableInteger(value: number): number[] {
 export function oneByOne(bytes: Uint8Array): Uint8Array[] {
   return Array.from(bytes, (byte) => Uint8Array.of(byte));
 }
+
+/** The packets in a stream of bytes, each in hexadecimal digits: for a test that looks at every byte. */
+export function framesOf(chunks: readonly Uint8Array[]): string[] {
+  const stream = Buffer.concat(chunks);
+  const frames: string[] = [];
+  for (let start = 0; start < stream.length;) {
+    const end = endOfFrame(stream, start);
+    frames.push(stream.toString("hex", start, end));
+    start = end;
+  }
+  return frames;
+}
+
+function endOfFrame(stream: Buffer, start: number): number {
+  let remaining = 0;
+  for (let count = 1; count <= 4; count++) {
+    const byte = stream[start + count] ?? 0;
+    remaining += (byte & 0x7f) * 128 ** (count - 1);
+    if (byte < 0x80) return start + count + 1 + remaining;
+  }
+  throw new RangeError(`no packet begins at byte ${start}`);
+}
+
+/** A message's payload as text. */
+export function textOf(message: { readonly payload: Uint8Array }): string {
+  return Buffer.from(message.payload).toString();
+}
