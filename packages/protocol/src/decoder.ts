@@ -11,7 +11,7 @@ import { readSubscribe } from "./packets/subscribe.ts";
 import { TopicMemory } from "./packets/topic-memory.ts";
 import { readUnsuback } from "./packets/unsuback.ts";
 import { readUnsubscribe } from "./packets/unsubscribe.ts";
-import { malformed, ProtocolError, violation } from "./protocol-error.ts";
+import { malformed, ProtocolError, silenced, violation } from "./protocol-error.ts";
 import { ReasonCode } from "./reason-code.ts";
 import { Reader } from "./reader.ts";
 import { pureTextCodec } from "./text-codec.ts";
@@ -114,9 +114,9 @@ export class PacketDecoder {
     try {
       return this.#take();
     } catch (error) {
-      this.#failure = error as Error;
+      this.#failure = this.#asToldToPeer(error);
       this.#letGo();
-      throw error;
+      throw this.#failure;
     }
   }
 
@@ -130,6 +130,12 @@ export class PacketDecoder {
     if (this.#lastEnd === 0) return undefined;
     const { buffer, byteOffset } = this.#lastFrame;
     return new Uint8Array(buffer, byteOffset + this.#lastStart, this.#lastEnd - this.#lastStart);
+  }
+
+  /** Until a CONNECT of MQTT 5 is there nobody is answered: the older ones have no return code for what is malformed. */
+  #asToldToPeer(error: unknown): Error {
+    const isUnanswered = this.#connect === "first" && this.protocolVersion !== 5;
+    return (isUnanswered ? silenced(error) : error) as Error;
   }
 
   #take(): Packet | undefined {
@@ -248,6 +254,7 @@ export class PacketDecoder {
     if (reader.offset !== end) throw malformed("bytes stand behind the packet's last field");
     if (this.protocolVersion === 5) this.#checkShortest(end - start);
     if (packet.type === "publish") this.#remember(bytes, start, end);
+    else if (packet.type === "connect") this.#connect = "seen";
     return packet;
   }
 
@@ -322,7 +329,6 @@ export class PacketDecoder {
   #readConnect(headerFlags: number): ConnectPacket {
     const head = readConnectHead(this.#reader, headerFlags);
     this.protocolVersion = head.version;
-    this.#connect = "seen";
     return readConnectBody(this.#reader, head);
   }
 }

@@ -8,8 +8,9 @@ import type { ProtocolVersion } from "./packet.ts";
 export class ProtocolError extends Error {
   readonly reasonCode: ReasonCode;
   /**
-   * True where the peer should be cut off without a word: it has not shown that it speaks MQTT (a CONNECT whose
-   * header is broken), or its credentials are malformed and an answer would only help a probe.
+   * True where the peer should be cut off without a word: it has not shown that it speaks MQTT (no CONNECT, or one whose
+   * header is broken), its CONNECT is malformed and of a version before 5, which has no return code for that, or its
+   * credentials are malformed and an answer would only help a probe.
    */
   readonly isSilent: boolean;
 
@@ -37,6 +38,12 @@ export class UnsupportedVersionError extends ProtocolError {
     this.level = level;
     this.answerVersion = answerVersion;
   }
+}
+
+/** The same refusal, of which the peer is told nothing. Other errors, and what says itself how to answer, stay as they are. */
+export function silenced(error: unknown): unknown {
+  if (!(error instanceof ProtocolError) || error instanceof UnsupportedVersionError) return error;
+  return error.isSilent ? error : new ProtocolError(error.reasonCode, error.message, true);
 }
 
 /** 0x81: the bytes do not parse as the packet that they claim to be. */

@@ -428,6 +428,21 @@ describe("CONNECT", () => {
     expect(isSilent(propertied(0x21, u16(0)))).toBe(false);
   });
 
+  it("is silent to a first packet that is no CONNECT, and to one whose remaining length is broken [MQTT-3.1.0-1]", () => {
+    const length5 = bytesOf(CONNECT, 0x80, 0x80, 0x80, 0x80, 0x01);
+    for (const bytes of [bytesOf(0xc0, 0), bytesOf(0x00, 0), bytesOf(0x20, 2, 0, 0), length5]) {
+      expect(refusalOf(decoderOf({}), bytes)).toMatchObject({ isSilent: true });
+    }
+  });
+
+  it.each([["bytes behind its last field", "p", 0], ["no client id"], ["a client id with U+0000", "\0"]])(
+    "is silent to a CONNECT of 3.1.1 with %s: there is no return code for it [MQTT-3.1.4-1]",
+    (_, ...rest) => {
+      const refusal = refusalOf(decoderOf({}), packetOf(CONNECT, "MQTT", 4, 2, u16(60), ...rest));
+      expect(refusal).toMatchObject({ reasonCode: MALFORMED, isSilent: true });
+    },
+  );
+
   it("names the version of the refused CONNECT", () => {
     const decoder = decoderOf({});
     refusalOf(decoder, propertied(0x21, u16(0)));

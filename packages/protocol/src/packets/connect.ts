@@ -1,4 +1,4 @@
-import { malformed, ProtocolError, UnsupportedVersionError } from "../protocol-error.ts";
+import { malformed, silenced, UnsupportedVersionError } from "../protocol-error.ts";
 import { PropertySet, readProperties, writeProperties } from "../properties.ts";
 import { isTopicName } from "../topic-name.ts";
 import type { ConnectPacket, ProtocolVersion, Qos, Will } from "../packet.ts";
@@ -59,8 +59,7 @@ function silently<Result>(read: () => Result): Result {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof ProtocolError) || error instanceof UnsupportedVersionError) throw error;
-    throw new ProtocolError(error.reasonCode, error.message, true);
+    throw silenced(error);
   }
 }
 
