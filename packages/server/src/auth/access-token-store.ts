@@ -46,6 +46,7 @@ export class AccessTokenStore implements AccessTokens {
   readonly #unsavedUses = new Set<string>();
   readonly #listeners: TokenListener[] = [];
   #builtIn: string | undefined;
+  #saving: Promise<void> | undefined;
   #watching: Subscription | undefined;
 
   constructor(options: AccessTokenStoreOptions) {
@@ -67,6 +68,7 @@ export class AccessTokenStore implements AccessTokens {
   /** Saves the last uses and lets the engine go. */
   async close(): Promise<void> {
     this.#watching?.stop();
+    await this.#saving;
     await this.saveUses(0);
   }
 
@@ -168,9 +170,18 @@ export class AccessTokenStore implements AccessTokens {
     this.#forget(token.id);
   }
 
-  /** Saves the last uses that are `olderThanMs` newer than what is stored (less for a short ttl); failures wait for the next time. */
-  async saveUses(olderThanMs: number = SAVE_USE_EVERY_MS): Promise<void> {
-    for (const id of this.#unsavedUses) {
+  /**
+   * Saves the last uses that are `olderThanMs` newer than what is stored (less for a short ttl); what fails waits for
+   * the next time. While one pass goes on there is no second.
+   */
+  saveUses(olderThanMs: number = SAVE_USE_EVERY_MS): Promise<void> {
+    this.#saving ??= this.#saveDueUses(olderThanMs).finally(() => (this.#saving = undefined));
+    return this.#saving;
+  }
+
+  async #saveDueUses(olderThanMs: number): Promise<void> {
+    // A copy: what cannot be saved is put back while this goes on.
+    for (const id of Array.from(this.#unsavedUses)) {
       const token = this.get(id);
       const usedAtMs = this.#usedAtMs.get(id);
       if (!token || usedAtMs === undefined) {

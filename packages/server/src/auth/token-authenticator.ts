@@ -23,7 +23,7 @@ export interface CallerAddress {
   readonly origin: string | undefined;
 }
 
-const BEARER = /^bearer +([\x21-\x7e]+) *$/i;
+const BEARER = /^bearer +(\S.*)$/i;
 
 /** Lets in who shows the key of an access token (product.md, "Credentials of a connection"). */
 export class TokenAuthenticator implements Authenticator {
@@ -98,9 +98,10 @@ function shownKey(credentials: Credentials): string | Uint8Array | undefined {
   return password ?? username ?? bearerKey(peer.upgrade?.authorization);
 }
 
-/** The key in an `Authorization` header, or undefined if it holds none. */
-function bearerKey(authorization: string | undefined): string | undefined {
-  return authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+/** The key in an `Authorization` header, or undefined if it holds none. As bytes: Node shows each as one character. */
+function bearerKey(authorization: string | undefined): Uint8Array | undefined {
+  const key = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+  return key === undefined ? undefined : Buffer.from(key.trimEnd(), "latin1");
 }
 
 function connectionUse({ peer, clientId }: Credentials): TokenUse {

@@ -22,7 +22,7 @@ export class RequestError extends Error {
 /** What the caller is told of an error: of unexpected ones nothing but that it was the broker's fault. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof AdminError || error instanceof RequestError)
-    return createProblem(error.code, error.message);
+    return createProblem(error.code, maskKeys(error.message));
   const { statusCode, code } = (error ?? {}) as { readonly statusCode?: unknown; readonly code?: unknown };
   if (statusCode === 413) return createProblem("too-large", "the body is larger than this call allows");
   if (statusCode === 404) return createProblem("not-found");
@@ -30,6 +30,13 @@ export function problemOf(error: unknown): Problem {
     return createProblem("invalid", typeof code === "string" ? FRAMEWORK_DETAILS[code] : undefined);
   }
   return createProblem("internal");
+}
+
+const KEY = /\bweir_([0-9a-z]{1,64})_[\w-]+/g;
+
+/** A detail may quote the request, and a key may have slipped into that. Its id is no secret. */
+function maskKeys(detail: string): string {
+  return detail.replace(KEY, "weir_$1_[redacted]");
 }
 
 /** The framework's own messages may quote the request. */
@@ -43,5 +50,8 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   if (problem.status === problemStatus.unauthenticated) {
     void reply.header("www-authenticate", 'Bearer realm="weir"');
   }
-  return reply.code(problem.status).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(problem));
+  return reply
+    .code(problem.status)
+    .type(PROBLEM_CONTENT_TYPE)
+    .send(Buffer.from(JSON.stringify(problem)));
 }
