@@ -79,8 +79,9 @@ async function create(flags: CreateFlags, context: CommandContext): Promise<void
   };
   const made: CreatedToken = await withBroker(flags, context, (client) => client.tokens.create(declared));
   if (flags.json) return void context.stdout.write(`${JSON.stringify(made)}\n`);
+  const whose = made.subject === made.id ? "" : ` for ${made.subject}`;
   context.stderr.write(
-    `Made token ${made.id} for ${made.subject}, which may ${describeAcl(made.acl)}. This is its key, shown once:\n`,
+    `Made token ${made.id}${whose}, which may ${describeAcl(made.acl)}. This is its key, shown once:\n`,
   );
   context.stdout.write(`${made.key}\n`);
 }

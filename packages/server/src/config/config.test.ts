@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -220,4 +220,13 @@ describe("what is wrong is said with key, value and remedy", () => {
 
 test("closestName() is silent where nothing is near", () => {
   expect(closestName("zebra", ["mqtt.port", "http.port"])).toBeUndefined();
+});
+
+test("docs/guide/configuration.md has every key with its default", () => {
+  const guide = readFileSync(new URL("../../../../docs/guide/configuration.md", import.meta.url), "utf8");
+  const rows = guide.split("\n").map((line) => line.split("|").map((cell) => cell.trim()));
+  for (const { path, fallback } of settings) {
+    const row = rows.find((cells) => cells[1] === `\`${path}\``);
+    expect(row?.[2], path).toBe(fallback === undefined ? "" : `\`${JSON.stringify(fallback)}\``);
+  }
 });
