@@ -1,7 +1,7 @@
 import type { Server } from "node:net";
 
 /** Nothing can be accepted at this address; the message says what is wrong and what to do. */
-export class ListenError extends Error {
+class ListenError extends Error {
   /** Of the system, such as EADDRINUSE. */
   readonly code: string;
 

@@ -4,7 +4,7 @@ import { connectedClient, makeCertificates, openClient, packetBytes } from "@wei
 import { afterEach, describe, expect, it } from "vitest";
 import { certificates, openTransport } from "../../testing/open-transport.ts";
 import type { TransportFixture, TransportFixtureOptions } from "../../testing/open-transport.ts";
-import { TlsCredentialsError, TlsTransport } from "./tls-transport.ts";
+import { TlsTransport } from "./tls-transport.ts";
 
 const opened: TransportFixture[] = [];
 
@@ -102,7 +102,7 @@ describe("handshakes", () => {
 describe("credentials", () => {
   it("that cannot be used stop the start with the reason", () => {
     const broken = { cert: certificates.server.cert, key: certificates.client.key };
-    expect(() => new TlsTransport({ credentials: broken } as never)).toThrow(TlsCredentialsError);
+    expect(() => new TlsTransport({ credentials: broken } as never)).toThrow(/cannot be used: /);
     expect(() => new TlsTransport({ credentials: { cert: "x", key: "y" } } as never)).toThrow(
       /cannot be used: /,
     );
@@ -115,7 +115,7 @@ describe("credentials", () => {
     (transport as TlsTransport).renew(renewed.server);
     await connectedClient(port, { over: "tls", tls: { ca: renewed.ca.cert } });
     await expect(connectedClient(port, { over: "tls", tls: { ca } })).rejects.toThrow();
-    expect(() => (transport as TlsTransport).renew({ cert: "x", key: "y" })).toThrow(TlsCredentialsError);
+    expect(() => (transport as TlsTransport).renew({ cert: "x", key: "y" })).toThrow(/cannot be used: /);
     await client.expectSilence();
   });
 });

@@ -21,7 +21,7 @@ export interface TlsTransportOptions extends SocketTransportOptions {
 }
 
 /** Certificate or key cannot be used; the message says why. */
-export class TlsCredentialsError extends Error {
+class TlsCredentialsError extends Error {
   override readonly name = "TlsCredentialsError";
 }
 
