@@ -36,7 +36,7 @@ export interface TokenDeclaration {
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
-export const MAX_METADATA_CHARACTERS = 16_384;
+const MAX_METADATA_CHARACTERS = 16_384;
 
 const AVAILABLE_SCOPES: readonly string[] = ["admin", "messages", "metrics"] satisfies Scope[];
 const ORIGIN = /^(?:\*|[a-z*][a-z0-9+.*-]*:\/\/[^/?#\s@]+)$/i;

@@ -1,7 +1,7 @@
 import type { AccessTokenSettings } from "../core/access/access-token.ts";
 import type { AccessTokenStore } from "./access-token-store.ts";
 
-export const MIN_ADMIN_TOKEN_CHARACTERS = 32;
+const MIN_ADMIN_TOKEN_CHARACTERS = 32;
 
 const SETTINGS: AccessTokenSettings = {
   name: "admin",

@@ -51,9 +51,19 @@ class FakeSession implements AdminSession {
       effective: ["data/u1/#"],
     };
     return {
-      ...{ id: this.id, clientId, identity, tokenId, tenant, connected: this.isConnected },
-      ...{ protocolVersion: 5, connectedSinceMs: 0, sessionExpiryS: 60, subscriptions: [subscription] },
-      ...{ queued: 3, inFlight: 2, dropped: 1 },
+      id: this.id,
+      clientId,
+      identity,
+      tokenId,
+      tenant,
+      connected: this.isConnected,
+      protocolVersion: 5,
+      connectedSinceMs: 0,
+      sessionExpiryS: 60,
+      subscriptions: [subscription],
+      queued: 3,
+      inFlight: 2,
+      dropped: 1,
     };
   }
 }
@@ -100,7 +110,11 @@ beforeEach(async () => {
   });
   access = new TokenAccess({
     kv: engine.kv("tokens"),
-    ...{ clock, logger, tenant: "default", anonymous: undefined, sessions: () => directory },
+    clock,
+    logger,
+    tenant: "default",
+    anonymous: undefined,
+    sessions: () => directory,
   });
   await access.open(ADMIN_KEY);
   access.start();
@@ -150,7 +164,10 @@ afterEach(async () => {
 async function openSession(id: string, key: string, clientId = `client-${id}`): Promise<FakeSession> {
   const outcome = await access.authenticator.authenticate({
     peer: { transport: "tcp", address: "127.0.0.1", port: 1 },
-    ...{ clientId, username: undefined, authenticationMethod: undefined, authenticationData: undefined },
+    clientId,
+    username: undefined,
+    authenticationMethod: undefined,
+    authenticationData: undefined,
     password: Buffer.from(key),
   });
   if (outcome.kind === "refused") throw new Error(outcome.reason);
@@ -204,17 +221,18 @@ describe("tokens", () => {
       status: 201,
       body: {
         ...readOwn,
-        ...{
-          tenant: "default",
-          name: "",
-          policies: [],
-          ttl: 60,
-          enabled: true,
-          scopes: [],
-          limits: {},
-          clientIds: [],
-        },
-        ...{ origins: [], networks: [], metadata: { a: [1] }, createdAt: "2026-01-01T00:00:00.000Z" },
+        tenant: "default",
+        name: "",
+        policies: [],
+        ttl: 60,
+        enabled: true,
+        scopes: [],
+        limits: {},
+        clientIds: [],
+        origins: [],
+        networks: [],
+        metadata: { a: [1] },
+        createdAt: "2026-01-01T00:00:00.000Z",
       },
     });
     const { id, key, mintedBy } = made.body as Record<string, string>;
@@ -250,7 +268,7 @@ describe("tokens", () => {
     const patched = await admin.tokens.update(id, {
       acl,
       ttl: null,
-      metadata: { drop: null, deep: { y: 2 } } as never,
+      metadata: { drop: null, deep: { y: 2 } },
     });
     expect(patched).toMatchObject({
       name: "a",
@@ -399,14 +417,15 @@ describe("sessions", () => {
     const first = await admin.sessions.list({ limit: 2 });
     expect(first.items.map((session) => session.id)).toEqual(["a", "b"]);
     expect(first.items[0]).toMatchObject({
-      ...{
-        clientId: "client-a",
-        identity: { realm: "token", subject: "u2" },
-        tenant: "default",
-        protocol: "5.0",
-        connected: true,
-      },
-      ...{ connectedSince: "1970-01-01T00:00:00.000Z", queued: 3, inFlight: 2, dropped: 1 },
+      clientId: "client-a",
+      identity: { realm: "token", subject: "u2" },
+      tenant: "default",
+      protocol: "5.0",
+      connected: true,
+      connectedSince: "1970-01-01T00:00:00.000Z",
+      queued: 3,
+      inFlight: 2,
+      dropped: 1,
       subscriptions: [{ filter: "#", qos: 1, effective: ["data/u1/#"] }],
     });
     const second = await admin.sessions.list({ limit: 2, cursor: first.next as string });
@@ -452,35 +471,31 @@ describe("messages", () => {
       acl: [{ actions: ["publish"], topic: "data/${subject}/#" }],
     });
     await clientOf(key).messages.publish({
-      ...{
-        topic: "data/u1/x",
-        payload: { a: 1 },
-        qos: 1,
-        retain: true,
-        expiry: 60,
-        contentType: "application/json",
-      },
-      ...{
-        responseTopic: "data/u1/r",
-        correlationData: "c",
-        userProperties: [
-          ["k", "1"],
-          ["k", "2"],
-        ],
-      },
+      topic: "data/u1/x",
+      payload: { a: 1 },
+      qos: 1,
+      retain: true,
+      expiry: 60,
+      contentType: "application/json",
+      responseTopic: "data/u1/r",
+      correlationData: "c",
+      userProperties: [
+        ["k", "1"],
+        ["k", "2"],
+      ],
     });
     const { principal, ...request } = published[0] as PublishRequest;
     expect(request).toEqual({
-      ...{
-        tenant: "default",
-        topic: "data/u1/x",
-        payload: Buffer.from('{"a":1}'),
-        qos: 1,
-        retain: true,
-        expiryS: 60,
-      },
+      tenant: "default",
+      topic: "data/u1/x",
+      payload: Buffer.from('{"a":1}'),
+      qos: 1,
+      retain: true,
+      expiryS: 60,
       properties: {
-        ...{ contentType: "application/json", responseTopic: "data/u1/r", correlationData: Buffer.from("c") },
+        contentType: "application/json",
+        responseTopic: "data/u1/r",
+        correlationData: Buffer.from("c"),
         userProperties: [
           ["k", "1"],
           ["k", "2"],
