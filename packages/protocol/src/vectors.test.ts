@@ -1,14 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { decoderOf, refusalOf } from "../testing/wire.ts";
-import { parseVectorBytes } from "../testing/vector.ts";
+import { loadVectors, parseVectorBytes, vectorDirectory } from "../testing/vector.ts";
 import { encodePacket, ProtocolError } from "./index.ts";
 import type { ProtocolVersion } from "./index.ts";
-import type { VectorGroup, VectorTest } from "../testing/vector.ts";
+import type { Vector } from "../testing/vector.ts";
 
-const directory = fileURLToPath(new URL("../../../../shared/data/mqtt-vectors/", import.meta.url));
-const reason = `the packet vectors of eclipse/mosquitto are not at ${directory}`;
+const reason = `the packet vectors of eclipse/mosquitto are not at ${vectorDirectory}`;
 
 /** Vectors that end in a close for what a codec cannot see: the bytes are good, the session is not. */
 const sessionMatters: readonly RegExp[] = [
@@ -23,34 +21,8 @@ const sessionMatters: readonly RegExp[] = [
   /DISCONNECT ALLOWED PROPERTIES/,
 ];
 
-interface Vector {
-  readonly title: string;
-  readonly version: ProtocolVersion;
-  readonly isConnected: boolean;
-  readonly endsInClose: boolean;
-  readonly test: VectorTest;
-}
-
-function loadVectors(): Vector[] {
-  const files = readdirSync(directory).filter((name) => name.endsWith(".json"));
-  const groups = files.flatMap(
-    (name) => JSON.parse(readFileSync(`${directory}${name}`, "utf8")) as VectorGroup[],
-  );
-  return groups.filter((group) => group.disable !== true).flatMap(vectorsOf);
-}
-
-function vectorsOf(group: VectorGroup): Vector[] {
-  return group.tests.map((test) => ({
-    title: `${group.group.replaceAll(/\s+/g, " ")} ${test.name.trim()}`,
-    version: test.ver ?? group.ver ?? 4,
-    isConnected: test.connect ?? group.connect ?? true,
-    endsInClose: test.expect_disconnect ?? group.expect_disconnect ?? true,
-    test,
-  }));
-}
-
 function refusalOfVector(vector: Vector): unknown {
-  const sent = vector.test.msgs.filter((message) => message.type === "send");
+  const sent = vector.messages.filter((message) => message.type === "send");
   const chunks = sent.map((message) => parseVectorBytes(message.payload));
   return refusalOf(decoderOf({}), ...(vector.isConnected ? [connectOf(vector.version)] : []), ...chunks);
 }
@@ -60,7 +32,7 @@ function connectOf(protocolVersion: ProtocolVersion): Uint8Array {
   return encodePacket({ type: "connect", protocolVersion, ...fields }, protocolVersion);
 }
 
-const isThere = existsSync(directory);
+const isThere = existsSync(vectorDirectory);
 if (!isThere) console.warn(`skipped: ${reason}`);
 
 describe.skipIf(!isThere)("the packet vectors of mosquitto's suite", () => {

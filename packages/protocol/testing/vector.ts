@@ -1,5 +1,12 @@
-/** The packet vectors of eclipse/mosquitto (test/broker/data/*.json), as far as a codec can tell. */
-export interface VectorGroup {
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** Where the packet vectors of eclipse/mosquitto (test/broker/data/*.json) lie, if they do: beside the repository. */
+export const vectorDirectory: string = fileURLToPath(
+  new URL("../../../../shared/data/mqtt-vectors/", import.meta.url),
+);
+
+interface VectorGroup {
   readonly group: string;
   readonly disable?: boolean;
   readonly ver?: 3 | 4 | 5;
@@ -8,7 +15,7 @@ export interface VectorGroup {
   readonly tests: readonly VectorTest[];
 }
 
-export interface VectorTest {
+interface VectorTest {
   readonly name: string;
   readonly ver?: 3 | 4 | 5;
   readonly connect?: boolean;
@@ -16,9 +23,45 @@ export interface VectorTest {
   readonly msgs: readonly VectorMessage[];
 }
 
-export interface VectorMessage {
-  readonly type: string;
-  readonly payload: string;
+export type VectorMessage =
+  | { readonly type: "send"; readonly payload: string }
+  | { readonly type: "recv"; readonly payload: string }
+  /** Published by another client. */
+  | {
+      readonly type: "external_publish";
+      readonly topic: string;
+      readonly payload: string;
+      readonly qos: 0 | 1 | 2;
+      readonly retain?: boolean;
+    };
+
+/** What goes over one connection. */
+export interface Vector {
+  readonly title: string;
+  readonly version: 3 | 4 | 5;
+  /** An accepted CONNECT comes first. */
+  readonly isConnected: boolean;
+  readonly endsInClose: boolean;
+  readonly messages: readonly VectorMessage[];
+}
+
+/** All that are not disabled. */
+export function loadVectors(): Vector[] {
+  const files = readdirSync(vectorDirectory).filter((name) => name.endsWith(".json"));
+  const groups = files
+    .toSorted()
+    .flatMap((name) => JSON.parse(readFileSync(`${vectorDirectory}${name}`, "utf8")) as VectorGroup[]);
+  return groups.filter((group) => group.disable !== true).flatMap(vectorsOf);
+}
+
+function vectorsOf(group: VectorGroup): Vector[] {
+  return group.tests.map((test) => ({
+    title: `${group.group.replaceAll(/\s+/g, " ")} ${test.name.trim()}`,
+    version: test.ver ?? group.ver ?? 4,
+    isConnected: test.connect ?? group.connect ?? true,
+    endsInClose: test.expect_disconnect ?? group.expect_disconnect ?? true,
+    messages: test.msgs,
+  }));
 }
 
 /**

@@ -7,7 +7,10 @@ export interface BrokerFixtureOptions {
   /** Time stands still until the test moves it; the system's clock by default. Give it `soon: "immediate"`. */
   readonly clock?: FakeClock;
   readonly mqtt?: Partial<Config["mqtt"]>;
-  readonly limits?: Partial<Config["limits"]>;
+  readonly limits?: Partial<Config["limits"]> & {
+    /** Off in the configuration too: it tells a publisher who listens. */
+    readonly tellsNoMatchingSubscribers?: boolean;
+  };
   readonly http?: Partial<Config["http"]>;
   /** Everybody on this machine may do everything by default. */
   readonly anonymous?: Config["anonymous"];

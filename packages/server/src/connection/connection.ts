@@ -108,6 +108,7 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
     if (version !== 5 && (packet.type === "disconnect" || packet.type === "auth")) return;
     const bytes = encodeWithin(this.#maxOutgoingPacketBytes, packet, version);
     if (bytes !== undefined) this.#queue.append(bytes);
+    else if (packet.type === "connack") this.close(); // who cannot be told that it is let in must not wait for it
   }
 
   pause(paused: boolean): void {
