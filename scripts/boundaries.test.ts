@@ -1,6 +1,6 @@
 // Plants a violation of every boundary rule in a copy of the workspace, and what is allowed beside it, and proves that
 // the linter and the compiler tell one from the other.
-import { readFileSync, readdirSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkoutPath } from "./checkout.mjs";
@@ -10,6 +10,12 @@ const SERVER = "packages/server/src";
 const CORE_ORDER = ["ports", "topics", "access", "retained", "routing", "session"];
 const ADAPTERS = ["transports", "auth", "engine", "telemetry", "clock", "connection"];
 const FOLDERS = [...ADAPTERS, "config", "admin", "gateway", "http"];
+
+/** What an adapter sees of the core beyond its ports: connection runs it, auth makes its principals. */
+const VISIBLE_CORE: Readonly<Record<string, readonly string[]>> = {
+  connection: CORE_ORDER,
+  auth: ["ports", "access"],
+};
 
 interface Plant {
   readonly folder: string;
@@ -106,7 +112,9 @@ function corePlants(name: string, place: number): Plant[] {
 
 function adapterPlants(name: string): Plant[] {
   const folder = `${SERVER}/${name}`;
-  const notPorts = inFolder(CORE_ORDER.slice(1).map((part) => `core/${part}`));
+  const inCore = (parts: readonly string[]): string[] => inFolder(parts.map((part) => `core/${part}`));
+  const visible = VISIBLE_CORE[name] ?? ["ports"];
+  const hidden = CORE_ORDER.filter((part) => !visible.includes(part));
   return [
     ...refused(
       folder,
@@ -115,10 +123,9 @@ function adapterPlants(name: string): Plant[] {
     ),
     ...refused(folder, ["../broker.ts", "../main.ts", "../index.ts"], "Adapters do not know each other"),
     ...refused(folder, ["@weir/api", "@weir/server"], "An adapter knows the core's ports"),
-    ...(name === "connection"
-      ? allowed(folder, notPorts)
-      : refused(folder, notPorts, "An adapter sees core/ports and nothing else")),
-    ...allowed(folder, ["../core/ports/planted.ts", "@weir/protocol", "node:net", "ws", "./planted.ts"]),
+    ...refused(folder, inCore(hidden), "nothing else of the core"),
+    ...allowed(folder, inCore(visible)),
+    ...allowed(folder, ["@weir/protocol", "node:net", "ws", "./planted.ts"]),
   ];
 }
 
@@ -280,9 +287,13 @@ function* plantedFiles(): Generator<[file: string, lines: readonly string[]]> {
   yield [`${SERVER}/admin/planted.test.ts`, [`import "@weir/testkit";`, `import "../http/planted.ts";`]];
 }
 
+/** The folders that hold more than tests; those see everything anyway. */
 function foldersIn(path: string): string[] {
-  const entries = readdirSync(join(checkoutPath, path), { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const sources = globSync("*/**/*.ts", {
+    cwd: join(checkoutPath, path),
+    exclude: ["**/*.test.ts", "**/*-contract.ts"],
+  });
+  return [...new Set(sources.map((source) => source.split("/")[0] ?? ""))];
 }
 
 /** Read as text, because the configuration carries comments. */

@@ -90,7 +90,7 @@ async function checkBoundaries(nodePath) {
   const { code, output } = await runTool(nodePath, "vitest", args);
   return stepResult(
     code,
-    countIn(output, /Tests\s+(\d+) passed/),
+    countIn(output, /Tests.*?(\d+) passed/),
     "planted violations and counter-proofs",
     output,
   );
