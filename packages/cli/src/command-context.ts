@@ -8,6 +8,8 @@ export interface CommandContext {
   readonly stderr: NodeJS.WriteStream;
   /** Colours on a terminal, plain text elsewhere. */
   readonly colors: Colors;
+  /** Ends the process at once, for a second Ctrl-C. */
+  exit(code: number): never;
   /** Calls back at each of these signals, which then no longer end the process by themselves. */
   onSignal(names: readonly NodeJS.Signals[], callback: (name: NodeJS.Signals) => void): void;
 }

@@ -10,6 +10,7 @@ const exitCode = await runProgram(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
+  exit: (code) => process.exit(code),
   onSignal(names, callback) {
     for (const name of names) process.on(name, callback);
   },

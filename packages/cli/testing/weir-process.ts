@@ -51,6 +51,8 @@ export class WeirProcess implements AsyncDisposable {
       const found = `${this.#stdout}\n${this.#stderr}`.match(pattern);
       if (found) return found;
       if (this.#child.exitCode !== null || Date.now() > deadline) {
+        // Whoever started it may not have got hold of it yet.
+        this.#child.kill("SIGKILL");
         throw new Error(
           `${String(pattern)} did not come. stdout:\n${this.#stdout}\nstderr:\n${this.#stderr}`,
         );

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { describeWith } from "@weir/testkit";
+import { describeWith, makeCertificates } from "@weir/testkit";
+import { connectAsync } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runWeir, WeirProcess } from "../../testing/weir-process.ts";
 
@@ -32,7 +33,7 @@ async function servedBroker(
     ...environment,
   });
   const [, mqttPort = ""] = await process.until(/MQTT +mqtt:\/\/127\.0\.0\.1:(\d+)/);
-  const [, url = ""] = await process.until(/REST +(http:\S+)\/api\/v1/);
+  const [, url = ""] = await process.until(/REST +(https?:\S+)\/api\/v1/);
   await process.until(/State is kept in memory only/);
   return { process, mqttPort, url, environment: { WEIR_URL: url, WEIR_TOKEN: ADMIN_TOKEN } };
 }
@@ -45,6 +46,67 @@ describe("weir serve", () => {
     process.signal("SIGTERM");
     expect((await process.ended).exitCode).toBe(0);
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();
+  });
+
+  test("SIGTERM: what was published is acknowledged, then DISCONNECT 0x8B", async () => {
+    const { process, mqttPort } = await servedBroker();
+    await using _ = process;
+    const client = await connectAsync(`mqtt://127.0.0.1:${mqttPort}`, {
+      protocolVersion: 5,
+      username: ADMIN_TOKEN,
+      reconnectPeriod: 0,
+    });
+    const disconnected = new Promise<number | undefined>((resolve) =>
+      client.once("disconnect", ({ reasonCode }) => resolve(reasonCode)),
+    );
+    const publishing = Array.from({ length: 50 }, (_unused, i) =>
+      client.publishAsync("a/b", String(i), { qos: 1 }),
+    );
+    await Promise.all(publishing);
+    process.signal("SIGTERM");
+    expect(await disconnected).toBe(0x8b);
+    expect((await process.ended).exitCode).toBe(0);
+    client.end(true);
+  });
+
+  test("speaks TLS on every port once certificates are given", async () => {
+    const { ca, server } = makeCertificates();
+    const file = (name: string, content: string): string => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    const [cert, key, cafile] = [
+      file("cert.pem", server.cert),
+      file("key.pem", server.key),
+      file("ca.pem", ca.cert),
+    ];
+    const { process, url } = await servedBroker([], {
+      WEIR_MQTT_TLS_PORT: "0",
+      WEIR_MQTT_TLS_CERT: cert,
+      WEIR_MQTT_TLS_KEY: key,
+      WEIR_HTTP_TLS_CERT: cert,
+      WEIR_HTTP_TLS_KEY: key,
+    });
+    await using _ = process;
+    const [mqtts = ""] = await process.until(/mqtts:\/\/127\.0\.0\.1:\d+/);
+    const environment = { WEIR_TOKEN: ADMIN_TOKEN };
+    const trusting = ["--cafile", cafile, "-t", "t/s", "-q", "1"];
+    expect(await runWeir(["pub", "-L", mqtts, ...trusting, "-m", "x", "-r"], environment)).toMatchObject({
+      exitCode: 0,
+      stderr: "",
+    });
+    const read = await runWeir(
+      ["sub", "-L", url.replace("https", "wss"), ...trusting, "-C", "1", "-W", "10"],
+      environment,
+    );
+    expect(read).toMatchObject({ exitCode: 0, stdout: "x\n" });
+    const doubting = await runWeir(["pub", "-L", mqtts, "-t", "a", "-m", "x"], environment);
+    expect(doubting.exitCode).toBe(1);
+    const tokens = await runWeir(["token", "list", "--url", url], {
+      ...environment,
+      NODE_EXTRA_CA_CERTS: cafile,
+    });
+    expect(tokens).toMatchObject({ exitCode: 0 });
   });
 
   test("ends at SIGINT the same way", async () => {

@@ -46,7 +46,8 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
   tellAddresses(addresses, config, context);
   if (adminKey !== undefined) handOverAdminKey(adminKey, config, context);
   await stopped.promise;
-  context.stderr.write("Stopping: what is under way is finished first.\n");
+  context.stderr.write("Stopping: what is under way is finished first; Ctrl-C again does not wait for it.\n");
+  context.onSignal(["SIGTERM", "SIGINT"], () => context.exit(1));
   await broker.close();
 }
 
