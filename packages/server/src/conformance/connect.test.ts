@@ -311,6 +311,13 @@ describe("a broker that knows its clients", () => {
     expect((await client.closed).disconnect).toBeUndefined(); // [MQTT-3.14.0-1]
   });
 
+  test("a refusal is a code without words, so that it fits every client [MQTT-3.2.2-8] [MQTT-3.2.2-19] [MQTT-3.2.2-20]", async () => {
+    const client = await guarded.open({ properties: { maximumPacketSize: 5 } });
+    client.send(client.connectPacket());
+    await client.closed;
+    expect(framesOf(client.chunks)).toEqual(["2003008700"]);
+  });
+
   test.each([
     ["no credential", {}, 5],
     ["a wrong password", { username: "u", password: "wrong" }, 4],
