@@ -37,7 +37,7 @@ export class AnonymousAccess {
     const reason = this.#refusal(credentials);
     if (reason !== undefined) return { kind: "refused", reasonCode: ReasonCode.notAuthorized, reason };
     const { clientId } = credentials;
-    const identity = { realm: "anonymous", subject: clientId };
+    const identity = { realm: "anonymous", subject: "anonymous" };
     const { tenant } = this.#options;
     return {
       kind: "accepted",

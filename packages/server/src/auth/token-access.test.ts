@@ -429,7 +429,7 @@ describe("anonymous access", () => {
     const { key } = await createToken();
     await clock.settle();
     expect(await connect({ password: "wrong" }, open)).toMatchObject({
-      principal: { identity: { realm: "anonymous", subject: "c1" }, policy: Policy.everything },
+      principal: { identity: { realm: "anonymous", subject: "anonymous" }, policy: Policy.everything },
     });
     expect(await connect({ password: key }, open)).toMatchObject({
       principal: { identity: { realm: "token" } },
