@@ -19,7 +19,8 @@ export type Grant =
 
 export interface FeedListener {
   readonly onState: (state: FeedState) => void;
-  readonly onReport: (report: BusReport, topic: string) => void;
+  /** `isRetained`: it was there before we asked, and may be old. */
+  readonly onReport: (report: BusReport, isRetained: boolean) => void;
   readonly onGrant: (grant: Grant) => void;
 }
 
@@ -53,9 +54,9 @@ export class BusFeed {
     this.#client = client;
     client.on("connect", () => void this.#onConnect());
     client.on("close", () => this.#listener.onState({ kind: "lost" }));
-    client.on("message", (topic, payload) => {
+    client.on("message", (_topic, payload, packet) => {
       const report = parseBusReport(payload);
-      if (report) this.#listener.onReport(report, topic);
+      if (report) this.#listener.onReport(report, packet.retain);
     });
     client.on("error", (error) => this.#onError(client, error));
     client.on("disconnect", ({ reasonCode }) => {

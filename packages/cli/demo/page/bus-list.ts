@@ -77,7 +77,7 @@ function fill(row: Row, marker: BusMarker, nowMs: number): void {
     ? `to ${report.destination}`
     : `${headingWords(report.bearing)} to ${report.destination}`;
   row.speed.textContent = speedWords(isResting, report.speed);
-  row.seen.textContent = agoWords(nowMs - marker.seenAtMs);
+  row.seen.textContent = seenWords(marker, nowMs);
 }
 
 function speedWords(isResting: boolean, speed: number | null): string {
@@ -90,8 +90,9 @@ function headingWords(bearing: number | null): string {
   return bearing === null ? "" : (POINTS[Math.round(bearing / 45) % 8] ?? "");
 }
 
-function agoWords(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
+function seenWords({ seenAtMs, report }: BusMarker, nowMs: number): string {
+  if (seenAtMs === -Infinity) return `since ${report.at.slice(11, 16)}`;
+  const seconds = Math.floor((nowMs - seenAtMs) / 1000);
   if (seconds < 1) return "just now";
   return seconds < 60 ? `${seconds} s ago` : `${Math.floor(seconds / 60)} min ago`;
 }

@@ -17,6 +17,7 @@ export class BusMarker {
   readonly element: SVGGElement;
   readonly trail: SVGPolylineElement;
   report: BusReport;
+  /** -Infinity: nothing came since we look, what is known was retained. */
   seenAtMs: number;
   readonly #puck: SVGGElement;
   #path: ScreenPoint[];
@@ -27,15 +28,15 @@ export class BusMarker {
   #angle: number;
   #wantedAngle: number;
 
-  constructor(report: BusReport, at: ScreenPoint, tone: number, nowMs: number) {
+  constructor(report: BusReport, at: ScreenPoint, tone: number, seenAtMs: number) {
     this.bus = report.bus;
     this.tone = tone;
     this.report = report;
-    this.seenAtMs = nowMs;
+    this.seenAtMs = seenAtMs;
     this.#path = [at];
     this.#from = at;
     this.#to = at;
-    this.#startedAtMs = nowMs;
+    this.#startedAtMs = 0;
     this.#angle = report.bearing ?? 0;
     this.#wantedAngle = this.#angle;
     this.#puck = svg("g", {}, [

@@ -51,9 +51,9 @@ async function watch(map: RouteMap, token: string, user: string): Promise<void> 
   let refused = 0;
   const feed = new BusFeed({
     onState: showState,
-    onReport: (report) => {
+    onReport: (report, isRetained) => {
       rate.add(performance.now());
-      map.show(report, performance.now());
+      map.show(report, performance.now(), isRetained);
       showClock(report);
     },
     onGrant: (grant: Grant) => {

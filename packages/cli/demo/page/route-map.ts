@@ -54,11 +54,11 @@ export class RouteMap {
     return this.#followed;
   }
 
-  show(report: BusReport, nowMs: number): void {
+  show(report: BusReport, nowMs: number, isRetained: boolean): void {
     const at = this.#projection.toGround(report);
     const known = this.markers.get(report.bus);
     if (known) return known.move(report, at, nowMs);
-    const marker = new BusMarker(report, at, this.markers.size % TONES, nowMs);
+    const marker = new BusMarker(report, at, this.markers.size % TONES, isRetained ? -Infinity : nowMs);
     marker.element.addEventListener("click", () => this.onSelect(marker.bus));
     this.markers.set(report.bus, marker);
     this.#trails.append(marker.trail);
