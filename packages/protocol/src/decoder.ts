@@ -11,8 +11,7 @@ import { readSubscribe } from "./packets/subscribe.ts";
 import { TopicMemory } from "./packets/topic-memory.ts";
 import { readUnsuback } from "./packets/unsuback.ts";
 import { readUnsubscribe } from "./packets/unsubscribe.ts";
-import { malformed, ProtocolError, silenced, violation } from "./protocol-error.ts";
-import { ReasonCode } from "./reason-code.ts";
+import { malformed, PacketBoundError, silenced, violation } from "./protocol-error.ts";
 import { Reader } from "./reader.ts";
 import { pureTextCodec } from "./text-codec.ts";
 import type {
@@ -35,6 +34,12 @@ export interface PacketDecoderOptions {
   readonly from: "client" | "server";
   /** The largest packet with its header; a larger one is refused with 0x95 before it is collected. */
   readonly maxPacketBytes: number;
+  /** The largest CONNECT, whose sender is not known yet; a larger one is refused with 0x95. No bound by default. */
+  readonly maxConnectBytes?: number;
+  /** User properties of a packet (and of its will); more are refused with 0x97. No bound by default. */
+  readonly maxUserProperties?: number;
+  /** Topic filters of a SUBSCRIBE or UNSUBSCRIBE; more are refused with 0x97. No bound by default. */
+  readonly maxTopicFilters?: number;
   readonly text?: TextCodec;
   /**
    * Left out, a client's first packet must be a CONNECT [MQTT-3.1.0-1], which sets the version. Given, it is what a
@@ -61,6 +66,7 @@ export class PacketDecoder {
   readonly #from: "client" | "server";
   readonly #sendable: number;
   readonly #maxPacketBytes: number;
+  readonly #maxConnectBytes: number;
   readonly #reader: Reader;
   readonly #topics = new TopicMemory();
   readonly #partial = new FrameBuffer();
@@ -80,7 +86,9 @@ export class PacketDecoder {
     this.#from = options.from;
     this.#sendable = sendableTypes(options.from);
     this.#maxPacketBytes = options.maxPacketBytes;
-    this.#reader = new Reader(options.text ?? pureTextCodec);
+    this.#maxConnectBytes = options.maxConnectBytes ?? Infinity;
+    const { maxUserProperties = Infinity, maxTopicFilters = Infinity } = options;
+    this.#reader = new Reader(options.text ?? pureTextCodec, { maxUserProperties, maxTopicFilters });
     this.protocolVersion = options.protocolVersion ?? 4;
     this.#connect = options.from === "client" && options.protocolVersion === undefined ? "first" : "allowed";
   }
@@ -212,10 +220,10 @@ export class PacketDecoder {
     this.#headerBytes = headerBytes;
     this.#frameBytes = headerBytes + remaining;
     if (this.#frameBytes > this.#maxPacketBytes) {
-      throw new ProtocolError(
-        ReasonCode.packetTooLarge,
-        `a packet of ${this.#frameBytes} bytes is too large`,
-      );
+      throw new PacketBoundError("maxPacketBytes", `a packet of ${this.#frameBytes} bytes is too large`);
+    }
+    if (this.#connect === "first" && this.#frameBytes > this.#maxConnectBytes) {
+      throw new PacketBoundError("maxConnectBytes", `a CONNECT of ${this.#frameBytes} bytes is too large`);
     }
     return true;
   }

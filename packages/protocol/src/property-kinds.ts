@@ -1,4 +1,4 @@
-import { ProtocolError, violation } from "./protocol-error.ts";
+import { PacketBoundError, ProtocolError, violation } from "./protocol-error.ts";
 import { ReasonCode } from "./reason-code.ts";
 import { HAS_WILDCARD, scanText } from "./text-scan.ts";
 import { varintSize } from "./writer.ts";
@@ -143,6 +143,10 @@ export const identifiersKind: PropertyKind<readonly number[]> = {
 export const pairsKind: PropertyKind<UserProperties> = {
   read(reader, previous) {
     const pairs = (previous as (readonly [string, string])[] | undefined) ?? [];
+    const { maxUserProperties } = reader.bounds;
+    if (pairs.length >= maxUserProperties) {
+      throw new PacketBoundError("maxUserProperties", `more than ${maxUserProperties} user properties`);
+    }
     pairs.push([reader.string(), reader.string()]);
     return pairs;
   },

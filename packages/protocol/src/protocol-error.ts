@@ -14,8 +14,8 @@ export class ProtocolError extends Error {
    */
   readonly isSilent: boolean;
 
-  constructor(reasonCode: ReasonCode, message: string, isSilent = false) {
-    super(message);
+  constructor(reasonCode: ReasonCode, message: string, isSilent = false, options?: ErrorOptions) {
+    super(message, options);
     this.name = "ProtocolError";
     this.reasonCode = reasonCode;
     this.isSilent = isSilent;
@@ -40,10 +40,26 @@ export class UnsupportedVersionError extends ProtocolError {
   }
 }
 
+/** What one packet may have at most; each is a decoder's option of that name. */
+export type PacketBound = "maxPacketBytes" | "maxConnectBytes" | "maxUserProperties" | "maxTopicFilters";
+
+/** The packet is sound, and larger than this receiver takes: 0x95 for its bytes, 0x97 for what it lists. */
+export class PacketBoundError extends ProtocolError {
+  readonly bound: PacketBound;
+
+  constructor(bound: PacketBound, message: string) {
+    const isSize = bound === "maxPacketBytes" || bound === "maxConnectBytes";
+    super(isSize ? ReasonCode.packetTooLarge : ReasonCode.quotaExceeded, message);
+    this.name = "PacketBoundError";
+    this.bound = bound;
+  }
+}
+
 /** The same refusal, of which the peer is told nothing. Other errors, and what says itself how to answer, stay as they are. */
 export function silenced(error: unknown): unknown {
   if (!(error instanceof ProtocolError) || error instanceof UnsupportedVersionError) return error;
-  return error.isSilent ? error : new ProtocolError(error.reasonCode, error.message, true);
+  if (error.isSilent) return error;
+  return new ProtocolError(error.reasonCode, error.message, true, { cause: error });
 }
 
 /** 0x81: the bytes do not parse as the packet that they claim to be. */

@@ -4,6 +4,14 @@ import type { TextCodec } from "./text-codec.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
+/** How many entries of a kind one packet may have: each costs the receiver far more than its bytes. */
+export interface ListBounds {
+  readonly maxUserProperties: number;
+  readonly maxTopicFilters: number;
+}
+
+const UNBOUNDED: ListBounds = { maxUserProperties: Infinity, maxTopicFilters: Infinity };
+
 /**
  * Reads the fields of one packet and never looks beyond its end: every read that would is refused as malformed.
  * One reader serves a whole connection, so that no packet allocates one.
@@ -13,9 +21,11 @@ export class Reader {
   offset = 0;
   end = 0;
   readonly text: TextCodec;
+  readonly bounds: ListBounds;
 
-  constructor(text: TextCodec) {
+  constructor(text: TextCodec, bounds: ListBounds = UNBOUNDED) {
     this.text = text;
+    this.bounds = bounds;
   }
 
   /** Starts on `bytes[start, end)`. */

@@ -1,4 +1,4 @@
-import { malformed, violation } from "../protocol-error.ts";
+import { malformed, PacketBoundError, violation } from "../protocol-error.ts";
 import { PropertySet, readProperties, writeProperties } from "../properties.ts";
 import { isFilterSyntax, isShared } from "../topic-filter.ts";
 import { readPacketId } from "./packet-id.ts";
@@ -25,9 +25,19 @@ export function readSubscribe(reader: Reader, version: ProtocolVersion): Subscri
   const properties = version === 5 ? readProperties(reader, subscribeSet) : undefined;
   if (reader.remaining === 0) throw violation("SUBSCRIBE has no topic filter"); // [MQTT-3.8.3-2]
   const subscriptions: SubscriptionRequest[] = [];
-  while (reader.remaining > 0) subscriptions.push(readSubscription(reader, version));
+  while (reader.remaining > 0) {
+    checkFilterCount(reader, subscriptions.length);
+    subscriptions.push(readSubscription(reader, version));
+  }
   const packet = { type: "subscribe", packetId, subscriptions } as const;
   return properties === undefined ? packet : { ...packet, properties };
+}
+
+/** `count` topic filters were read, and there is another. */
+export function checkFilterCount(reader: Reader, count: number): void {
+  const { maxTopicFilters } = reader.bounds;
+  if (count < maxTopicFilters) return;
+  throw new PacketBoundError("maxTopicFilters", `more than ${maxTopicFilters} topic filters in a packet`);
 }
 
 /** A topic filter of SUBSCRIBE or UNSUBSCRIBE; one that is not formed as §4.7 and §4.8.2 ask is malformed. */

@@ -1,7 +1,7 @@
 import { violation } from "../protocol-error.ts";
 import { PropertySet, readProperties, writeProperties } from "../properties.ts";
 import { readPacketId } from "./packet-id.ts";
-import { readTopicFilter } from "./subscribe.ts";
+import { checkFilterCount, readTopicFilter } from "./subscribe.ts";
 import type { ProtocolVersion, UnsubscribePacket } from "../packet.ts";
 import type { Reader } from "../reader.ts";
 import type { Writer } from "../writer.ts";
@@ -13,7 +13,10 @@ export function readUnsubscribe(reader: Reader, version: ProtocolVersion): Unsub
   const properties = version === 5 ? readProperties(reader, unsubscribeSet) : undefined;
   if (reader.remaining === 0) throw violation("UNSUBSCRIBE has no topic filter"); // [MQTT-3.10.3-2]
   const topicFilters: string[] = [];
-  while (reader.remaining > 0) topicFilters.push(readTopicFilter(reader));
+  while (reader.remaining > 0) {
+    checkFilterCount(reader, topicFilters.length);
+    topicFilters.push(readTopicFilter(reader));
+  }
   const packet = { type: "unsubscribe", packetId, topicFilters } as const;
   return properties === undefined ? packet : { ...packet, properties };
 }
