@@ -160,13 +160,14 @@ function connackProperties(
   };
 }
 
-/** A prefix below which the client may subscribe: the first part of its policy that is a plain subtree (semantics.md §1.6). */
-function responsePrefix(session: Session): string | undefined {
-  const { filters } = session.principal.policy.effectiveFilters("#", 0);
-  for (const { filter } of filters) {
-    if (filter === "#") return `response/${session.clientId}/`;
-    const prefix = filter.endsWith("/#") ? filter.slice(0, -1) : "";
-    if (prefix !== "" && !prefix.includes("+")) return prefix;
+/** A prefix below which the client may subscribe to all: of the first part of its policy that is a plain subtree (semantics.md §1.6). */
+function responsePrefix({ id, principal: { policy } }: Session): string | undefined {
+  for (const { filter } of policy.effectiveFilters("#", 0).filters) {
+    // The client id may hold what no topic may
+    const prefix = filter === "#" ? `response/${id}/` : filter.slice(0, -1);
+    if (!filter.endsWith("#") || prefix.includes("+")) continue;
+    const { filters, narrowed, checked } = policy.effectiveFilters(`${prefix}#`, 0);
+    if (filters.length > 0 && !narrowed && !checked) return prefix;
   }
   return undefined;
 }
