@@ -114,6 +114,19 @@ describe("3.2.2.3 what the broker says of itself", () => {
     expect(bounded.connack?.properties?.responseInformation).toBe("u/7/");
   });
 
+  test("it names no topic that the client's id would make impossible, nor one that is denied [MQTT-3.1.2-28]", async () => {
+    const properties = { requestResponseInformation: true };
+    const odd = await broker.connect({ clientId: "a+b/#", properties });
+    const prefix = odd.connack?.properties?.responseInformation ?? "";
+    expect((await odd.publish(`${prefix}1`, "x", { qos: 1 }))?.reasonCode).toBe(0);
+
+    const actions = ["publish", "subscribe"];
+    const denied = { effect: "deny", actions, topic: "response/#" };
+    const password = await broker.token({ acl: [{ actions, topic: "#" }, denied] });
+    const bounded = await broker.connect({ password, properties });
+    expect(bounded.connack?.properties?.responseInformation).toBeUndefined();
+  });
+
   test.each([[{ requestResponseInformation: false }], [{}]])(
     "%j gets none [MQTT-3.1.2-28]",
     async (properties) => {
@@ -276,6 +289,40 @@ describe("3.2.2.3.6 and 3.1.2.11.4 Maximum Packet Size", () => {
     await bounded.disconnect();
     const back = await broker.connect({ clientId: "too-large", cleanStart: false });
     await back.expectSilence();
+  });
+
+  test.each([1, 2] as const)(
+    "many too large at QoS %i in one go hold up nothing [MQTT-3.1.2-25]",
+    async (qos) => {
+      const clientId = `too-large-${qos}`;
+      const properties = { maximumPacketSize: 64, receiveMaximum: 1, sessionExpiryInterval: 60 };
+      const client = await broker.connect({ clientId, properties });
+      await client.subscribe({ topicFilter: clientId, qos });
+      const publisher = await broker.connect();
+      const texts = ["x".repeat(100), "before", "x".repeat(100), "x".repeat(100), "after"];
+      publisher.send(
+        ...texts.map((text, index) => publisher.publishPacket(clientId, text, { qos, packetId: index + 1 })),
+      );
+      expect(textOf(await client.receiveMessage())).toBe("before");
+      expect(textOf(await client.receiveMessage())).toBe("after");
+    },
+  );
+
+  test("what was in flight may be too large for the next connection [MQTT-3.1.2-25]", async () => {
+    const clientId = "shrunk";
+    const wide = await broker.connect({ clientId, properties: { sessionExpiryInterval: 60 } });
+    await wide.subscribe({ topicFilter: clientId, qos: 2 });
+    const publisher = await broker.connect();
+    await publisher.publish(clientId, "x".repeat(100), { qos: 1 });
+    await publisher.publish(clientId, "x".repeat(100), { qos: 2 });
+    await publisher.publish(clientId, "small", { qos: 1 });
+    await wide.receiveAll("publish", 3);
+    await wide.cut();
+    const properties = { maximumPacketSize: 64, receiveMaximum: 1 };
+    const narrow = await broker.connect({ clientId, cleanStart: false, properties });
+    expect(textOf(await narrow.receiveMessage())).toBe("small");
+    await publisher.publish(clientId, "next", { qos: 1 });
+    expect(textOf(await narrow.receiveMessage())).toBe("next");
   });
 
   test("a retained message that is too large is not sent either [MQTT-3.1.2-24]", async () => {

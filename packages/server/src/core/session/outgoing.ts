@@ -363,6 +363,7 @@ export class Outgoing implements FeedSink {
       entry.state = "sent";
       if (entry.isOutstanding) this.#publish(entry, false);
       else if (this.#link) this.#resendLater(entry);
+      if (!this.#inFlight.get(entry.packetId)) this.pump(); // too large: its place is free again
     });
   }
 
