@@ -1,7 +1,8 @@
-// The steps of `npm run check` before the tests. Each tells how much it saw: a step that saw nothing has proven nothing.
+// The steps of `npm run check` around the tests. Each tells how much it saw: a step that saw nothing has proven nothing.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkoutPath } from "./checkout.mjs";
+import { isTableCurrent, tableOf } from "./conformance-files.mjs";
 import { runTool } from "./run-tool.mjs";
 
 /**
@@ -19,6 +20,15 @@ export const checkSteps = [
   { title: "knip --strict", run: (nodePath) => checkUnused(nodePath, ["--strict"]) },
   { title: "boundaries", run: checkBoundaries },
 ];
+
+/**
+ * Whether docs/conformance.md says what the tests have just shown.
+ * @param {string} resultsPath
+ * @returns {Step}
+ */
+export function conformanceStep(resultsPath) {
+  return { title: "conformance table", run: async () => checkConformance(resultsPath) };
+}
 
 async function checkFormat(nodePath) {
   const { code, output } = await runTool(nodePath, "oxfmt", ["--check", "."]);
@@ -94,6 +104,17 @@ async function checkBoundaries(nodePath) {
     "planted violations and counter-proofs",
     output,
   );
+}
+
+function checkConformance(resultsPath) {
+  const { markdown, problems, statementCount, testCount } = tableOf(resultsPath);
+  const isCurrent = isTableCurrent(markdown);
+  const complaints = [
+    ...problems,
+    ...(isCurrent ? [] : ["docs/conformance.md is out of date: npm run conformance"]),
+  ];
+  const seen = statementCount > 0 ? testCount : 0;
+  return stepResult(complaints.length > 0 ? 1 : 0, seen, "tests that cite statements", complaints.join("\n"));
 }
 
 function stepResult(code, seen, unit, output) {

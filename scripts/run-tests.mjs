@@ -11,9 +11,10 @@ const reporter = join(checkoutPath, "scripts", "totals-reporter.mjs");
  * Runs vitest in front of the user and counts. A run in which no test ran has failed.
  * @param {string} nodePath
  * @param {readonly string[]} filters as vitest takes them: parts of file names, or its options
+ * @param {string} [resultsPath] where to leave each test's result, as vitest's JSON reporter writes it
  * @returns {Promise<{ ok: boolean, closingLine: string }>}
  */
-export async function runTests(nodePath, filters) {
+export async function runTests(nodePath, filters, resultsPath) {
   const folder = mkdtempSync(join(tmpdir(), "weir-test-"));
   const totalsPath = join(folder, "totals.json");
   try {
@@ -24,6 +25,7 @@ export async function runTests(nodePath, filters) {
       checkoutPath,
       "--reporter=default",
       `--reporter=${reporter}`,
+      ...(resultsPath ? ["--reporter=json", `--outputFile.json=${resultsPath}`] : []),
       ...filters,
     ];
     const code = await runInForeground(nodePath, args, { WEIR_TEST_TOTALS: totalsPath });

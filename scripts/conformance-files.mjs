@@ -1,0 +1,49 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { checkoutPath } from "./checkout.mjs";
+import { conformanceTable } from "./conformance-table.mjs";
+
+const tablePath = join(checkoutPath, "docs", "conformance.md");
+const sourcesPath = join(checkoutPath, "packages", "server", "src", "conformance");
+
+/**
+ * Makes the table from a test run's results.
+ * @param {string} resultsPath what vitest's JSON reporter wrote
+ */
+export function tableOf(resultsPath) {
+  return conformanceTable(
+    {
+      statements: readJson(join(sourcesPath, "statements.json")),
+      untested: readJson(join(sourcesPath, "untested.json")),
+      deviations: readJson(join(sourcesPath, "deviations.json")),
+      vectorDeviations: readJson(join(sourcesPath, "vector-deviations.json")),
+    },
+    existsSync(resultsPath) ? readResults(resultsPath) : [],
+  );
+}
+
+/** @param {string} markdown */
+export function writeTable(markdown) {
+  writeFileSync(tablePath, markdown);
+}
+
+/** @param {string} markdown */
+export function isTableCurrent(markdown) {
+  return existsSync(tablePath) && readFileSync(tablePath, "utf8") === markdown;
+}
+
+/** @returns {import("./conformance-table.mjs").TestResult[]} */
+function readResults(path) {
+  return readJson(path).testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ ancestorTitles, title, status }) => ({
+      file: relative(checkoutPath, name),
+      suite: ancestorTitles.join(", "),
+      title,
+      state: status,
+    })),
+  );
+}
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, "utf8"));
+}
