@@ -1,5 +1,6 @@
 export * from "./packet.ts";
 export { PacketBoundError, ProtocolError, UnsupportedVersionError } from "./protocol-error.ts";
+export type { PacketBound } from "./protocol-error.ts";
 export * from "./reason-code.ts";
 export { PacketDecoder } from "./decoder.ts";
 export type { PacketDecoderOptions } from "./decoder.ts";

@@ -200,11 +200,12 @@ class WiredBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const { core, access, engine, metrics, sysTopics, clock } = this.#parts;
+    const { core, access, engine, metrics, sysTopics, clock, host } = this.#parts;
     this.#isServing = false;
     sysTopics.stop();
     await Promise.all(this.#transports.map((transport) => transport.close()));
     await core.stop();
+    host.close();
     await this.#http?.close(HTTP_GRACE_MS);
     await access.close();
     await engine.drain(DRAIN_DEADLINE_MS);
@@ -243,7 +244,19 @@ function wire(config: Config, adapters: BrokerAdapters): Parts {
     randomId: randomUUID,
     limits,
   });
-  const gauges = createGauges(core, engine);
+  const host = new ConnectionHost({
+    core,
+    clock,
+    counters,
+    logger,
+    limits: {
+      ...config.limits,
+      maxPacketBytes: config.mqtt.maxPacketBytes,
+      maxTopicFilters: config.limits.maxSubscriptions,
+      connectTimeoutMs: config.limits.connectTimeoutS * 1_000,
+    },
+  });
+  const gauges = createGauges(core, engine, host);
   const metrics = new Metrics(counters, gauges);
   const publish = core.publish.bind(core);
   const intervalMs = DEFAULT_SYS_INTERVAL_MS;
@@ -256,17 +269,6 @@ function wire(config: Config, adapters: BrokerAdapters): Parts {
     logger,
     intervalMs,
     publish,
-  });
-  const { maxBufferBytes, connectTimeoutS } = config.limits;
-  const connectTimeoutMs = connectTimeoutS * 1_000;
-  const host = new ConnectionHost({
-    core,
-    clock,
-    counters,
-    logger,
-    limits,
-    maxBufferBytes,
-    connectTimeoutMs,
   });
   return { version, clock, logger, counters, limits, engine, access, core, gauges, metrics, sysTopics, host };
 }
@@ -298,9 +300,11 @@ function readinessOf(engine: Engine, isServing: boolean): { ready: boolean; prob
   };
 }
 
-function createGauges(core: BrokerCore, engine: Engine): BrokerGauges {
+function createGauges(core: BrokerCore, engine: Engine, host: ConnectionHost): BrokerGauges {
   return {
     connections: () => core.connectionCount,
+    handshakes: () => host.handshakes.count,
+    connectsWaiting: () => host.admission.waiting,
     sessions: () => core.sessions.count,
     subscriptions: () => core.subscriptionCount(TENANT),
     retained: () => core.retainedCount(TENANT),

@@ -27,7 +27,7 @@ export function createHost(options: Partial<ConnectionHostOptions> = {}): HostFi
     clock,
     counters: createCounters(),
     logger: silentLogger,
-    limits: { maxConnections: 1_000, maxPacketBytes: 1_048_576 },
+    limits: {},
     ...options,
   });
   return { host, core, clock };

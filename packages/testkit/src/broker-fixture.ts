@@ -1,7 +1,11 @@
-import { devNull } from "node:os";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { devNull, tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Broker, Config, StartedBroker } from "@weir/server";
+import type { TestCertificates } from "./certificates.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { connectedClient, type ClientOptions, type MqttTestClient, openClient } from "./mqtt-client.ts";
+import { callRest } from "./rest-call.ts";
 
 export interface BrokerFixtureOptions {
   /** Time stands still until the test moves it; the system's clock by default. Give it `soon: "immediate"`. */
@@ -12,6 +16,8 @@ export interface BrokerFixtureOptions {
     readonly tellsNoMatchingSubscribers?: boolean;
   };
   readonly http?: Partial<Config["http"]>;
+  /** With them it also listens for TLS, and HTTP is HTTPS: WebSockets are secure ones then. */
+  readonly certificates?: TestCertificates;
   /** Everybody on this machine may do everything by default. */
   readonly anonymous?: Config["anonymous"];
 }
@@ -34,12 +40,18 @@ export async function startBroker(options: BrokerFixtureOptions = {}): Promise<B
   // Loaded here, so that tests which need only a clock or a packet do not load a whole broker
   const { createBroker, loadConfig } = await import("@weir/server");
   const log: string[] = [];
-  const broker = createBroker(withOptions(loadConfig({ file: devNull }), options), {
-    adminToken: ADMIN_TOKEN,
-    logStream: { write: (line) => log.push(line) },
-    ...(options.clock && { clock: options.clock }),
-  });
-  return new BrokerFixture(broker, await broker.start(), log);
+  const folder = mkdtempSync(join(tmpdir(), "weir-fixture-"));
+  try {
+    const broker = createBroker(withOptions(loadConfig({ file: devNull }), options, folder), {
+      adminToken: ADMIN_TOKEN,
+      logStream: { write: (line) => log.push(line) },
+      ...(options.clock && { clock: options.clock }),
+    });
+    return new BrokerFixture(broker, await broker.start(), log, options.certificates?.ca.cert);
+  } finally {
+    // The broker has read what is in it
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** A broker that runs, and the clients that were opened to it. */
@@ -49,9 +61,11 @@ export class BrokerFixture {
   readonly log: readonly string[];
   readonly #broker: Broker;
   readonly #clients: MqttTestClient[] = [];
+  readonly #ca: string | undefined;
 
-  constructor(broker: Broker, { addresses }: StartedBroker, log: readonly string[]) {
+  constructor(broker: Broker, { addresses }: StartedBroker, log: readonly string[], ca?: string) {
     this.#broker = broker;
+    this.#ca = ca;
     this.addresses = addresses;
     this.log = log;
   }
@@ -72,14 +86,15 @@ export class BrokerFixture {
 
   /** A call of REST with the admin's rights; `path` is below `/api/v1`. Rejects unless it succeeds. */
   async rest(method: string, path: string, body?: unknown): Promise<unknown> {
-    const { http } = this.addresses;
-    const response = await fetch(`http://127.0.0.1:${http.port}/api/v1${path}`, {
+    const { status, text } = await callRest({
       method,
-      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, "content-type": "application/json" },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      port: this.addresses.http.port,
+      path: `/api/v1${path}`,
+      token: ADMIN_TOKEN,
+      body,
+      ca: this.#ca,
     });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    if (status >= 400) throw new Error(`${method} ${path}: ${status} ${text}`);
     return text === "" ? undefined : JSON.parse(text);
   }
 
@@ -114,13 +129,23 @@ export class BrokerFixture {
   }
 }
 
-function withOptions(defaults: Config, options: BrokerFixtureOptions): Config {
+function withOptions(defaults: Config, options: BrokerFixtureOptions, folder: string): Config {
+  const files = options.certificates && writeCertificate(options.certificates, folder);
   return {
     ...defaults,
-    mqtt: { ...defaults.mqtt, port: 0, ...options.mqtt },
-    http: { ...defaults.http, port: 0, ...options.http },
-    limits: { ...defaults.limits, ...options.limits },
+    mqtt: { ...defaults.mqtt, port: 0, ...(files && { tls: { port: 0, ...files } }), ...options.mqtt },
+    http: { ...defaults.http, port: 0, ...(files && { tls: files }), ...options.http },
+    // Where time stands still, nobody who has to wait for a turn would ever get one
+    limits: { ...defaults.limits, ...(options.clock && { connectRate: 1_000_000 }), ...options.limits },
     anonymous: options.anonymous ?? { allow: "loopback" },
     log: { level: "debug" },
   };
+}
+
+/** The configuration names files. */
+function writeCertificate({ server }: TestCertificates, folder: string): { cert: string; key: string } {
+  const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+  writeFileSync(files.cert, server.cert);
+  writeFileSync(files.key, server.key, { mode: 0o600 });
+  return files;
 }

@@ -69,6 +69,25 @@ export interface LimitsConfig {
   readonly maxBufferBytes: number;
   /** From the accepted connection to a complete CONNECT. */
   readonly connectTimeoutS: number;
+  /** Connections whose CONNECT has not come whole; beyond it the oldest of them are cut. */
+  readonly maxHandshakes: number;
+  /** What all of those together may have sent. */
+  readonly maxHandshakeBytes: number;
+  readonly maxConnectBytes: number;
+  /** CONNECTs a second; the rest waits in a line. */
+  readonly connectRate: number;
+  /** CONNECTs in that line; those beyond it are refused with 0x9F. */
+  readonly connectQueue: number;
+  /** TLS handshakes a second, on the MQTT port; the rest waits before its handshake. */
+  readonly tlsHandshakeRate: number;
+  /** HTTP connections that have not become WebSockets. */
+  readonly maxHttpConnections: number;
+  /** User properties of one packet. */
+  readonly maxUserProperties: number;
+  /** Levels of all the filters of a session together. */
+  readonly maxSubscriptionLevels: number;
+  /** Sent to one client at QoS 1 and 2, and not acknowledged. */
+  readonly inFlightBytes: number;
 }
 
 /** The configuration cannot be used. Each problem names the key, the value and the remedy; the message is all of them. */

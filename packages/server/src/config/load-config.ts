@@ -131,5 +131,15 @@ function limitsConfig(values: SettingValues): Config["limits"] {
     tellsNoMatchingSubscribers: values.flag("limits.tellsNoMatchingSubscribers"),
     maxBufferBytes: values.number("limits.maxBufferBytes"),
     connectTimeoutS: values.number("limits.connectTimeoutS"),
+    maxHandshakes: values.number("limits.maxHandshakes"),
+    maxHandshakeBytes: values.number("limits.maxHandshakeBytes"),
+    maxConnectBytes: values.number("limits.maxConnectBytes"),
+    connectRate: values.number("limits.connectRate"),
+    connectQueue: values.number("limits.connectQueue"),
+    tlsHandshakeRate: values.number("limits.tlsHandshakeRate"),
+    maxHttpConnections: values.number("limits.maxHttpConnections"),
+    maxUserProperties: values.number("limits.maxUserProperties"),
+    maxSubscriptionLevels: values.number("limits.maxSubscriptionLevels"),
+    inFlightBytes: values.number("limits.inFlightBytes"),
   };
 }

@@ -2,9 +2,12 @@ import type { Acceptor, ByteStream } from "../core/ports/byte-stream.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Counters, Logger } from "../core/ports/telemetry.ts";
 import type { Peer } from "../core/ports/transport.ts";
+import { Admission } from "./admission.ts";
 import type { ConnectionCore } from "./client-handler.ts";
 import { Connection } from "./connection.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
+import { Handshakes } from "./handshakes.ts";
+import type { PacketBounds } from "./packet-intake.ts";
 import { SlabPool } from "./slab-pool.ts";
 import { TurnScheduler } from "./turn-scheduler.ts";
 
@@ -13,19 +16,37 @@ export interface ConnectionHostOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly logger: Logger;
-  readonly limits: {
-    readonly maxConnections: number;
-    /** The largest packet that is accepted, with its header. */
-    readonly maxPacketBytes: number;
-  };
-  /** What may wait in memory for one reader; 1 MiB by default. */
-  readonly maxBufferBytes?: number;
-  /** From the first byte's chance to come to the accepting CONNACK; 5 s by default. */
-  readonly connectTimeoutMs?: number;
+  readonly limits: Partial<ConnectionLimits>;
 }
 
-const DEFAULT_MAX_BUFFER_BYTES = 1_048_576;
-const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+/** The bounds of connections: keys of the configuration, but for `maxTopicFilters` (`limits.maxSubscriptions`). */
+export interface ConnectionLimits extends PacketBounds {
+  readonly maxConnections: number;
+  /** What may wait in memory for one reader. */
+  readonly maxBufferBytes: number;
+  /** From the first byte's chance to come to the accepting CONNACK, without the time that it waits in the line. */
+  readonly connectTimeoutMs: number;
+  readonly maxHandshakes: number;
+  readonly maxHandshakeBytes: number;
+  /** CONNECTs a second. */
+  readonly connectRate: number;
+  /** CONNECTs that wait for their turn. */
+  readonly connectQueue: number;
+}
+
+const defaultLimits: ConnectionLimits = {
+  maxConnections: 100_000,
+  maxPacketBytes: 1_048_576,
+  maxConnectBytes: 131_072,
+  maxUserProperties: 1_000,
+  maxTopicFilters: 10_000,
+  maxBufferBytes: 1_048_576,
+  connectTimeoutMs: 5_000,
+  maxHandshakes: 10_000,
+  maxHandshakeBytes: 64 * 1_048_576,
+  connectRate: 5_000,
+  connectQueue: 20_000,
+};
 
 /** All network connections, and what they share: the turn, the deadlines, the write buffers. */
 export class ConnectionHost implements Acceptor {
@@ -33,12 +54,14 @@ export class ConnectionHost implements Acceptor {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly logger: Logger;
-  readonly maxPacketBytes: number;
+  readonly bounds: PacketBounds;
   readonly maxBufferBytes: number;
   readonly connectTimeoutMs: number;
   readonly turns: TurnScheduler = new TurnScheduler();
   readonly deadlines: DeadlineWheel;
   readonly pool: SlabPool = new SlabPool();
+  readonly handshakes: Handshakes;
+  readonly admission: Admission;
   readonly #maxConnections: number;
   #connectionCount = 0;
 
@@ -47,11 +70,20 @@ export class ConnectionHost implements Acceptor {
     this.clock = options.clock;
     this.counters = options.counters;
     this.logger = options.logger;
-    this.maxPacketBytes = options.limits.maxPacketBytes;
-    this.maxBufferBytes = options.maxBufferBytes ?? DEFAULT_MAX_BUFFER_BYTES;
-    this.connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+    const limits = { ...defaultLimits, ...options.limits };
+    const { maxPacketBytes, maxConnectBytes, maxUserProperties, maxTopicFilters } = limits;
+    this.bounds = { maxPacketBytes, maxConnectBytes, maxUserProperties, maxTopicFilters };
+    this.maxBufferBytes = limits.maxBufferBytes;
+    this.connectTimeoutMs = limits.connectTimeoutMs;
     this.deadlines = new DeadlineWheel(options.clock);
-    this.#maxConnections = options.limits.maxConnections;
+    this.handshakes = new Handshakes({ ...options, ...limits });
+    this.admission = new Admission({
+      ...options,
+      ratePerS: limits.connectRate,
+      maxWaiting: limits.connectQueue,
+      maxWaitingBytes: limits.maxHandshakeBytes,
+    });
+    this.#maxConnections = limits.maxConnections;
   }
 
   /** Network connections that are open, with or without a CONNECT. */
@@ -60,7 +92,9 @@ export class ConnectionHost implements Acceptor {
   }
 
   get hasRoom(): boolean {
-    return this.#connectionCount < this.#maxConnections;
+    if (this.#connectionCount < this.#maxConnections) return true;
+    this.counters.limitReached["limits.maxConnections"] += 1;
+    return false;
   }
 
   accept(stream: ByteStream, peer: Peer): void {
@@ -68,6 +102,11 @@ export class ConnectionHost implements Acceptor {
     this.counters.connectionsTotal++;
     const connection = new Connection(stream, peer, this);
     connection.open();
+  }
+
+  /** Lets nobody in any longer who waits for it. */
+  close(): void {
+    this.admission.close();
   }
 
   /** A connection tells that it is gone for good. */

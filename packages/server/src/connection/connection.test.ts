@@ -120,7 +120,7 @@ describe("reading", () => {
   });
 
   it("stops reading from a peer that asks and never listens", async () => {
-    const { stream, client } = await connected({}, createHost({ maxBufferBytes: 1_000 }));
+    const { stream, client } = await connected({}, createHost({ limits: { maxBufferBytes: 1_000 } }));
     stream.isFluent = false;
     for (let turn = 0; turn < 20; turn++) {
       stream.sink.received(Buffer.concat(Array.from({ length: 500 }, () => pingreq)));
@@ -173,7 +173,7 @@ describe("writing", () => {
   });
 
   it("counts what waits in memory and in the stream, and says when half of the bound is free again", async () => {
-    const { stream, client } = await connected({}, createHost({ maxBufferBytes: 10_000 }));
+    const { stream, client } = await connected({}, createHost({ limits: { maxBufferBytes: 10_000 } }));
     stream.isFluent = false;
     let sent = 0;
     while (client.link.hasRoom) {
@@ -191,7 +191,7 @@ describe("writing", () => {
   });
 
   it("says drained also when the kernel takes everything at the end of the turn", async () => {
-    const { client } = await connected({}, createHost({ maxBufferBytes: 1_000 }));
+    const { client } = await connected({}, createHost({ limits: { maxBufferBytes: 1_000 } }));
     client.link.publish(messageOf("a", Buffer.alloc(2_000)), atQos0);
     expect(client.link.hasRoom).toBe(false);
     await turnEnd();

@@ -1,8 +1,19 @@
-import { ackSize, UnsupportedVersionError, writeAck } from "@weir/protocol";
-import type { AckPacket, ProtocolError, ProtocolVersion, ReasonCode, ServerPacket } from "@weir/protocol";
+import {
+  ackSize,
+  PacketBoundError,
+  ProtocolError,
+  ReasonCode,
+  UnsupportedVersionError,
+  writeAck,
+} from "@weir/protocol";
+import type { AckPacket, ClientPacket, PacketBound, ProtocolVersion, ServerPacket } from "@weir/protocol";
 import type { ByteSink, ByteStream } from "../core/ports/byte-stream.ts";
 import type { Message } from "../core/ports/message.ts";
 import type { Link, LinkSettings, OutgoingPublish, Peer } from "../core/ports/transport.ts";
+import type { LimitName } from "../core/ports/telemetry.ts";
+import { networkOf } from "./admission.ts";
+import type { Entrant } from "./admission.ts";
+import type { Handshaking } from "./handshakes.ts";
 import type { ClientHandler } from "./client-handler.ts";
 import type { ConnectionHost } from "./connection-host.ts";
 import { UNWATCHED } from "./deadline-wheel.ts";
@@ -18,6 +29,13 @@ const CLOSE_TIMEOUT_MS = 1_000;
 /** The core stops at the bound; what goes beyond are answers, and this many times the bound of them stop the reading. */
 const OVERFULL_RATIO = 2;
 
+const LIMIT_OF_BOUND: Readonly<Record<PacketBound, LimitName>> = {
+  maxPacketBytes: "mqtt.maxPacketBytes",
+  maxConnectBytes: "limits.maxConnectBytes",
+  maxUserProperties: "limits.maxUserProperties",
+  maxTopicFilters: "limits.maxSubscriptions",
+};
+
 /**
  * One network connection: the `Link` that the core sees, on a stream of bytes.
  *
@@ -26,7 +44,7 @@ const OVERFULL_RATIO = 2;
  * - gone: there is no network, but packets that had come before are still handled.
  * - closed: the client was told.
  */
-export class Connection implements Link, ByteSink, Watched, IntakeOwner {
+export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handshaking {
   dueMs = 0;
   slot: number = UNWATCHED;
   previousWatched: Watched | undefined = undefined;
@@ -36,7 +54,6 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
   readonly #stream: ByteStream;
   readonly #queue: WriteQueue;
   readonly #intake: PacketIntake;
-  readonly #openedAtMs: number;
   #state: "open" | "closing" | "gone" | "closed" = "open";
   #settings: LinkSettings | undefined;
   #publishWriter: PublishWriter | undefined;
@@ -44,20 +61,29 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
   /** Somebody was told that there is no room, and waits for `drained`. */
   #owesDrained = false;
   #hasSaidEnd = false;
+  readonly #address: string;
+  /** `handshaking`: no CONNECT has come whole. `waiting`: one has, and waits for its turn. */
+  #phase: "handshaking" | "waiting" | "admitted" = "handshaking";
+  /** While the connection waits for its turn. */
+  #entrant: Entrant | undefined;
+  #connectDueMs: number;
+  receivedBytes = 0;
 
   constructor(stream: ByteStream, peer: Peer, host: ConnectionHost) {
     this.#host = host;
     this.#stream = stream;
     this.#queue = new WriteQueue(stream, this, host);
-    this.#openedAtMs = host.clock.nowMs();
-    const { turns, clock, maxPacketBytes } = host;
-    this.#intake = new PacketIntake(this, { stream, turns, clock, maxPacketBytes });
+    this.#address = peer.address;
+    this.#connectDueMs = host.clock.nowMs() + host.connectTimeoutMs;
+    const { turns, clock, bounds } = host;
+    this.#intake = new PacketIntake(this, { stream, turns, clock, bounds });
     this.client = host.core.connect(this, peer);
   }
 
   /** Starts to read. */
   open(): void {
-    this.#host.deadlines.watch(this, this.#openedAtMs + this.#host.connectTimeoutMs);
+    this.#host.handshakes.begin(this);
+    this.#host.deadlines.watch(this, this.#connectDueMs);
     this.#stream.attach(this);
   }
 
@@ -69,6 +95,7 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
 
   get hasRoom(): boolean {
     if (this.#queue.bytes < this.#host.maxBufferBytes) return true;
+    if (!this.#owesDrained) this.#reached("limits.maxBufferBytes");
     this.#owesDrained = true;
     return false;
   }
@@ -132,6 +159,7 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
 
   received(bytes: Uint8Array): void {
     this.#host.counters.bytesReceived += bytes.length;
+    if (this.#phase === "handshaking" && this.#state === "open") this.#receivedInHandshake(bytes.length);
     this.#intake.push(bytes);
   }
 
@@ -148,7 +176,8 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
     if (this.#state !== "open") return;
     this.#state = "gone";
     this.#queue.clear();
-    this.#intake.gone();
+    if (this.#phase === "waiting") this.close();
+    else this.#intake.gone();
   }
 
   // ── IntakeOwner
@@ -157,7 +186,30 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
     return this.#queue.bytes >= this.#host.maxBufferBytes * OVERFULL_RATIO;
   }
 
+  // The line is for those whose CONNECT is there: what half-open connections cost is bounded apart.
+  connect(packet: ClientPacket): Promise<void> | undefined {
+    const { admission, handshakes } = this.#host;
+    handshakes.end(this);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const admitted = (): void => resolve(this.#connectAdmitted(packet));
+    const entrant = { network: networkOf(this.#address), bytes: this.receivedBytes, admitted };
+    const turn = admission.enter(entrant);
+    if (turn === "later") {
+      this.#phase = "waiting";
+      this.#entrant = entrant;
+      return promise;
+    }
+    this.#phase = "admitted";
+    if (turn === "now") return this.client.handle(packet);
+    this.#host.counters.connectionsRefused += 1;
+    this.client.refuse(new ProtocolError(ReasonCode.connectionRateExceeded, "too many CONNECTs wait"));
+    this.close();
+    return undefined;
+  }
+
   refused(error: ProtocolError): void {
+    const found = error instanceof PacketBoundError ? error : error.cause;
+    if (found instanceof PacketBoundError) this.#reached(LIMIT_OF_BOUND[found.bound]);
     if (error instanceof UnsupportedVersionError) this.#refusalVersion = error.answerVersion;
     this.client.refuse(error);
     this.close();
@@ -195,9 +247,45 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
     return this.client.isConnected ? this.#checkSilence(nowMs) : this.#checkConnect(nowMs);
   }
 
+  // ── Handshaking
+
+  evict(): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.#intake.stop();
+    this.#stream.destroy();
+  }
+
+  #receivedInHandshake(bytes: number): void {
+    this.receivedBytes += bytes;
+    this.#host.handshakes.received(bytes);
+  }
+
+  #connectAdmitted(packet: ClientPacket): Promise<void> | undefined {
+    this.#phase = "admitted";
+    this.#entrant = undefined;
+    const { clock, connectTimeoutMs } = this.#host;
+    this.#connectDueMs = clock.nowMs() + connectTimeoutMs;
+    return this.client.handle(packet);
+  }
+
+  #leaveLine(): void {
+    this.#host.handshakes.end(this);
+    if (this.#entrant !== undefined) this.#host.admission.leave(this.#entrant);
+    this.#entrant = undefined;
+  }
+
+  #reached(limit: LimitName): void {
+    this.#host.counters.limitReached[limit] += 1;
+  }
+
   #checkConnect(nowMs: number): number | undefined {
-    const dueMs = this.#openedAtMs + this.#host.connectTimeoutMs;
-    if (dueMs > nowMs) return dueMs;
+    const { connectTimeoutMs } = this.#host;
+    // Its time does not run while it is the broker that lets it wait
+    if (this.#phase === "waiting") return nowMs + connectTimeoutMs;
+    if (this.#connectDueMs > nowMs) return this.#connectDueMs;
+    this.#reached("limits.connectTimeoutS");
+    this.#host.counters.connectionsRefused += 1;
     this.close();
     return undefined;
   }
@@ -208,6 +296,7 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
     if (this.#intake.isHeldUp) return nowMs + maxSilenceMs;
     const dueMs = this.#intake.lastHeardMs + maxSilenceMs;
     if (dueMs > nowMs) return dueMs;
+    this.#reached("mqtt.maxKeepAliveS");
     this.client.silent();
     return nowMs + maxSilenceMs;
   }
@@ -221,6 +310,7 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner {
   #finish(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#leaveLine();
     this.#queue.clear();
     this.#host.forget(this);
     this.client.closed();

@@ -1,5 +1,5 @@
 import { PacketDecoder, ProtocolError } from "@weir/protocol";
-import type { ClientPacket, ProtocolVersion } from "@weir/protocol";
+import type { ClientPacket, PacketBound, PacketDecoderOptions, ProtocolVersion } from "@weir/protocol";
 import type { ByteStream } from "../core/ports/byte-stream.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import { bufferTextCodec } from "./buffer-text-codec.ts";
@@ -24,8 +24,13 @@ export const Block = {
   turn: 8,
 } as const;
 
+/** What a packet may be at most: as the decoder's options of these names. */
+export type PacketBounds = Required<Pick<PacketDecoderOptions, PacketBound>>;
+
 export interface IntakeOwner {
   readonly client: ClientHandler;
+  /** Takes the first packet, which is a CONNECT; then packets go to the client. */
+  connect(packet: ClientPacket): Promise<void> | undefined;
   /** True while so many answers wait that no further packet is taken. */
   readonly isOverfull: boolean;
   /** The peer broke the protocol. The intake has stopped. */
@@ -40,7 +45,7 @@ export interface IntakeOptions {
   readonly stream: ByteStream;
   readonly turns: TurnScheduler;
   readonly clock: Clock;
-  readonly maxPacketBytes: number;
+  readonly bounds: PacketBounds;
 }
 
 /** From bytes to `client.handle`: one packet after the other, not faster than they are worked on, a fair share a turn. */
@@ -54,6 +59,7 @@ export class PacketIntake implements Resumable {
   readonly #decoder: PacketDecoder;
   #blocks = 0;
   #isStreamPaused = false;
+  #isFirst = true;
   #isReading = false;
   #state: "live" | "ended" | "gone" | "stopped" = "live";
   #turn = -1;
@@ -68,7 +74,7 @@ export class PacketIntake implements Resumable {
     this.lastHeardMs = options.clock.nowMs();
     this.#decoder = new PacketDecoder({
       from: "client",
-      maxPacketBytes: options.maxPacketBytes,
+      ...options.bounds,
       text: bufferTextCodec,
     });
   }
@@ -178,12 +184,17 @@ export class PacketIntake implements Resumable {
     const packet = this.#decode();
     if (packet === undefined) return this.#state === "stopped";
     try {
-      const pending = this.#owner.client.handle(packet);
+      const pending = this.#isFirst ? this.#takeFirst(packet) : this.#owner.client.handle(packet);
       if (pending !== undefined) this.#await(pending);
     } catch (error) {
       this.#fail(error);
     }
     return true;
+  }
+
+  #takeFirst(packet: ClientPacket): Promise<void> | undefined {
+    this.#isFirst = false;
+    return this.#owner.connect(packet);
   }
 
   #decode(): ClientPacket | undefined {

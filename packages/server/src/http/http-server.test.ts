@@ -127,6 +127,8 @@ beforeEach(async () => {
   };
   const gauges = {
     connections: () => 7,
+    handshakes: () => 0,
+    connectsWaiting: () => 0,
     sessions: () => 8,
     subscriptions: () => 9,
     retained: () => 1,

@@ -1,7 +1,11 @@
 /** What the broker has at the moment; each call is cheap enough for every scrape. */
 export interface BrokerGauges {
-  /** Connected clients. */
+  /** Network connections, with or without a CONNECT. */
   connections(): number;
+  /** Of these, those whose CONNECT has not come whole. */
+  handshakes(): number;
+  /** CONNECTs that came whole and wait for their turn (`limits.connectRate`). */
+  connectsWaiting(): number;
   /** Sessions, connected or not. */
   sessions(): number;
   subscriptions(): number;

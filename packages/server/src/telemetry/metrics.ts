@@ -51,7 +51,7 @@ export class Metrics {
   }
 
   #addCounters(counters: Counters): void {
-    const { messagesReceived, messagesSent, messagesDropped, authFailures } = counters;
+    const { messagesReceived, messagesSent, messagesDropped, authFailures, limitReached } = counters;
     this.#counterBy(
       "weir_messages_received_total",
       "Messages that clients published",
@@ -71,6 +71,12 @@ export class Metrics {
       "reason",
       () => authFailures,
     );
+    this.#counterBy(
+      "weir_limit_reached_total",
+      "How often a bound of the configuration has refused, dropped, cut off or held up somebody",
+      "limit",
+      () => limitReached,
+    );
     this.#counter("weir_publish_denied_total", "Messages that an ACL refused", () => counters.publishDenied);
     this.#counter(
       "weir_subscribe_denied_total",
@@ -88,7 +94,9 @@ export class Metrics {
   }
 
   #addGauges(gauges: BrokerGauges): void {
-    this.#gauge("weir_connections", "Connected clients", () => gauges.connections());
+    this.#gauge("weir_connections", "Network connections", () => gauges.connections());
+    this.#gauge("weir_handshakes", "Connections whose CONNECT has not come yet", () => gauges.handshakes());
+    this.#gauge("weir_connects_waiting", "CONNECTs that wait for their turn", () => gauges.connectsWaiting());
     this.#gauge("weir_sessions", "Sessions, connected or not", () => gauges.sessions());
     this.#gauge("weir_subscriptions", "Subscriptions", () => gauges.subscriptions());
     this.#gauge("weir_retained_messages", "Retained messages", () => gauges.retained());

@@ -18,6 +18,8 @@ function sysTopics(intervalMs: number): SysTopics {
     counters,
     gauges: {
       connections: () => connected,
+      handshakes: () => 0,
+      connectsWaiting: () => 0,
       sessions: () => 5,
       subscriptions: () => 6,
       retained: () => 7,

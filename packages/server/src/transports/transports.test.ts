@@ -64,7 +64,7 @@ describe.each<TransportName>(["tcp", "tls", "ws", "wss"])("over %s", (name) => {
   });
 
   it("a reader that has frozen holds no more than the bound and one message, and gets all of it when it thaws", async () => {
-    const fixture = await listening({ host: { maxBufferBytes: 300_000 } });
+    const fixture = await listening({ host: { limits: { maxBufferBytes: 300_000 } } });
     const client = await connected(fixture);
     client.freeze();
     const { link } = fixture.core.last;

@@ -2,12 +2,41 @@ import type { Qos } from "@weir/protocol";
 
 export type DropReason = "queue-full" | "expired" | "acl" | "slow" | "too-large" | "replay-truncated";
 
+/** What is bounded, by its key in the configuration: each time a bound refuses, drops, cuts or holds up is counted. */
+export const limitNames = [
+  "limits.maxConnections",
+  "limits.maxHandshakes",
+  "limits.maxHandshakeBytes",
+  "limits.maxConnectBytes",
+  "limits.connectTimeoutS",
+  "limits.connectRate",
+  "limits.tlsHandshakeRate",
+  "limits.maxHttpConnections",
+  "limits.maxBufferBytes",
+  "limits.maxUserProperties",
+  "limits.maxTopicBytes",
+  "limits.maxTopicLevels",
+  "limits.maxSubscriptions",
+  "limits.maxSubscriptionLevels",
+  "limits.inFlightBytes",
+  "limits.directQueuedMessages",
+  "limits.directQueuedBytes",
+  "limits.queuedMessages",
+  "mqtt.maxPacketBytes",
+  "mqtt.receiveMaximum",
+  "mqtt.topicAliasMaximum",
+  "mqtt.maxKeepAliveS",
+] as const;
+
+export type LimitName = (typeof limitNames)[number];
+
 /** Plain numbers that the hot path adds to; whoever exposes them reads them at its leisure. */
 export interface Counters {
   readonly messagesReceived: Record<Qos, number>;
   readonly messagesSent: Record<Qos, number>;
   readonly messagesDropped: Record<DropReason, number>;
   readonly authFailures: Record<string, number>;
+  readonly limitReached: Record<LimitName, number>;
   publishDenied: number;
   subscribeDenied: number;
   bytesReceived: number;
@@ -22,6 +51,7 @@ export function createCounters(): Counters {
     messagesSent: { 0: 0, 1: 0, 2: 0 },
     messagesDropped: { "queue-full": 0, expired: 0, acl: 0, slow: 0, "too-large": 0, "replay-truncated": 0 },
     authFailures: {},
+    limitReached: Object.fromEntries(limitNames.map((name) => [name, 0])) as Record<LimitName, number>,
     publishDenied: 0,
     subscribeDenied: 0,
     bytesReceived: 0,

@@ -9,6 +9,8 @@ export interface Limits {
   readonly maxTopicBytes: number;
   readonly maxTopicLevels: number;
   readonly maxSubscriptions: number;
+  /** Levels of all filters of a session together: what a filter costs in memory, and in time for each new topic. */
+  readonly maxSubscriptionLevels: number;
   /** Seconds; also what a 3.1.1 session with Clean Session 0 gets. */
   readonly maxSessionExpiryS: number;
   /** What waits in the log for one session. */
@@ -17,6 +19,8 @@ export interface Limits {
   /** What waits in memory for one connected session that does not persist. */
   readonly directQueuedMessages: number;
   readonly directQueuedBytes: number;
+  /** What was sent to one client at QoS 1 and 2 and not acknowledged: messages beyond it wait. */
+  readonly inFlightBytes: number;
   /** Whether PUBACK and PUBREC say 0x10 where nobody is subscribed: it tells who listens (semantics.md §1.15). */
   readonly tellsNoMatchingSubscribers: boolean;
 }
@@ -30,10 +34,12 @@ export const defaultLimits: Limits = {
   maxTopicBytes: 1_024,
   maxTopicLevels: 128,
   maxSubscriptions: 10_000,
+  maxSubscriptionLevels: 100_000,
   maxSessionExpiryS: 7 * 86_400,
   queuedMessages: 10_000_000,
   queuedBytes: 4 * 1_073_741_824,
   directQueuedMessages: 10_000,
   directQueuedBytes: 16 * 1_048_576,
+  inFlightBytes: 16 * 1_048_576,
   tellsNoMatchingSubscribers: false,
 };
