@@ -231,7 +231,9 @@ describe("3.9 SUBACK", () => {
     const small = await startBroker({ limits: { maxSubscriptions: 2 } });
     const password = await small.token({ acl: [{ actions: ["subscribe"], topic: "a/#" }] });
     const client = await small.connect({ password });
-    const { reasonCodes } = await client.subscribe(["b", tooDeep, "a/1", "a/2", "a/3", "a/1"]);
+    const reasonCodes = [];
+    for (const filter of ["b", tooDeep, "a/1", "a/2", "a/3", "a/1"])
+      reasonCodes.push(...(await client.subscribe(filter)).reasonCodes);
     expect(reasonCodes).toEqual([0x87, 0x8f, 0, 0, 0x97, 0]);
     await small.close();
   });
