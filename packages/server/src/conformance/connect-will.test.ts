@@ -134,19 +134,25 @@ describe("3.1.3.2.2 Will Delay Interval", () => {
     expect(will.properties).toBeUndefined(); // the delay is the broker's business
   });
 
-  test("a client that is back within the delay has no will published [MQTT-3.1.3-9]", async () => {
+  test.each([
+    ["without a will", undefined],
+    ["with the same will", delayed("delay/back", 30)],
+  ])("a client that is back within the delay, %s, has none published [MQTT-3.1.3-9]", async (_, nextWill) => {
+    const clientId = `delay-back-${String(nextWill !== undefined)}`;
     const watcher = await watcherOf("delay/back");
     const properties = { sessionExpiryInterval: 100 };
-    const client = await broker.connect({
-      clientId: "delay-back",
-      will: delayed("delay/back", 30),
+    const client = await broker.connect({ clientId, will: delayed("delay/back", 30), properties });
+    await lose(client, clientId);
+    clock.advance(20 * SECOND);
+    const back = await broker.connect({
+      clientId,
+      cleanStart: false,
+      ...(nextWill && { will: nextWill }),
       properties,
     });
-    await lose(client, "delay-back");
-    clock.advance(20 * SECOND);
-    await broker.connect({ clientId: "delay-back", cleanStart: false, properties });
     clock.advance(50 * SECOND);
     await watcher.expectSilence();
+    await back.disconnect();
   });
 
   test("a take-over within the delay is such a return [MQTT-3.1.3-9]", async () => {
