@@ -1,4 +1,5 @@
 import type { Message } from "../ports/message.ts";
+import { ExpiryCalendar } from "./expiry-calendar.ts";
 
 interface Node {
   /** By level. */
@@ -9,6 +10,7 @@ interface Node {
 /** The retained message of each topic, found by name or by filter. */
 export class RetainedStore {
   readonly #root: Node = { children: undefined, message: undefined };
+  readonly #calendar = new ExpiryCalendar();
   #count = 0;
 
   get count(): number {
@@ -39,9 +41,17 @@ export class RetainedStore {
     }
     const last = path.at(-1) as Node;
     if (!last.message) return;
+    this.#calendar.delete(last.message);
     last.message = undefined;
     this.#count -= 1;
     prune(path, levels);
+  }
+
+  /** Removes what has expired, some of it up to a minute late, and gives it. Cheap where nothing has. */
+  takeExpired(nowMs: number): readonly Message[] {
+    const expired = this.#calendar.due(nowMs);
+    for (const message of expired) this.remove(message.topic.levels);
+    return expired;
   }
 
   /** Every retained message that the filter matches; a leading wildcard matches no `$…` topic [MQTT-4.7.2-1]. */
@@ -57,7 +67,9 @@ export class RetainedStore {
       if (!child) node.children.set(level, (child = { children: undefined, message: undefined }));
       node = child;
     }
-    if (!node.message) this.#count += 1;
+    if (node.message) this.#calendar.delete(node.message);
+    else this.#count += 1;
+    this.#calendar.add(message);
     node.message = message;
   }
 }

@@ -62,6 +62,16 @@ export class LogReader {
     this.#readers.set(filter, reader);
   }
 
+  /** Stops collecting by a filter; what waits by it already is still to be taken. */
+  retire(filter: string): void {
+    const reader = this.#readers.get(filter);
+    if (!reader) return;
+    const waiting = this.#isLive || reader.holds > 1 ? [] : this.#waitingIn(reader);
+    this.drop(filter);
+    this.#keep(waiting);
+  }
+
+  /** Stops collecting by a filter, and forgets what waits by it alone. */
   drop(filter: string): void {
     const reader = this.#readers.get(filter);
     if (!reader) return;
@@ -137,17 +147,31 @@ export class LogReader {
     this.fallBehind(this.#source.tailSeq);
     const waiting = this.peek(Number.MAX_SAFE_INTEGER).filter((seq) => seq <= last);
     this.close();
-    if (waiting.length === 0) return;
-    const outbox = this.#source.openFrozen(waiting);
+    this.#keep(waiting);
+  }
+
+  close(): void {
+    for (const reader of this.#readers.values()) this.#leave(reader);
+    this.#readers.clear();
+  }
+
+  /** Numbers that wait in none of the outboxes that collect. */
+  #keep(seqs: readonly Seq[]): void {
+    if (seqs.length === 0) return;
+    const kept = this.#readers.get(frozenKey);
+    const all = kept ? [...new Set([...this.#waitingIn(kept), ...seqs])].sort((a, b) => a - b) : seqs;
+    this.drop(frozenKey);
+    const outbox = this.#source.openFrozen(all);
     const reader: OutboxReader = { outbox, index: outbox.start, isBehind: true, holds: 1 };
     outbox.readers.add(reader);
     outbox.fallBehind();
     this.#readers.set(frozenKey, reader);
   }
 
-  close(): void {
-    for (const reader of this.#readers.values()) this.#leave(reader);
-    this.#readers.clear();
+  #waitingIn(reader: OutboxReader): Seq[] {
+    this.#skipTaken(reader);
+    const { outbox, index } = reader;
+    return Array.from({ length: outbox.end - index }, (_, offset) => outbox.at(index + offset));
   }
 
   #skipTaken(reader: OutboxReader): void {

@@ -6,6 +6,18 @@ import { fromPlain, toPlain, withOwnPayload } from "./stored-message.ts";
 const positionKey = "position";
 const topicPrefix = "topic/";
 
+/** A retained message that the log has still to take, over what was there before. */
+interface Layer {
+  readonly message: Message | undefined;
+  isUndone: boolean;
+  below: Layer | undefined;
+}
+
+export interface Staging {
+  readonly keep: () => void;
+  readonly undo: () => void;
+}
+
 /**
  * The retained messages as the engine keeps them: the log is the truth for QoS 1 and 2, and this view of it is saved
  * lazily, with the position up to which it is complete (semantics.md §2.2).
@@ -15,6 +27,8 @@ export class RetainedView {
   readonly #kv: Kv;
   readonly #topicOf: (name: string) => TopicName;
   readonly #dirty = new Set<string>();
+  /** By topic: the newest of the messages that the log has still to take. */
+  readonly #staged = new Map<string, Layer>();
   #savedUpTo: Seq = 0;
 
   constructor(store: RetainedStore, kv: Kv, topicOf: (name: string) => TopicName) {
@@ -28,22 +42,29 @@ export class RetainedView {
     return this.#savedUpTo;
   }
 
+  /** Makes a message that does not go through the log the retained one. */
+  put(message: Message): void {
+    const { name } = message.topic;
+    this.#staged.delete(name);
+    this.#store.put(withOwnPayload(message));
+    this.#dirty.add(name);
+  }
+
   /**
-   * Makes the message the retained one at once, so that no subscriber falls between a publish and its durability.
-   * `isFinal` is false while the log has still to take it; then the function returned undoes it if the log does not.
+   * Makes the message the retained one at once, so that no subscriber falls between a publish and its durability, while
+   * the log has still to take it. Then `keep` is to be called, or `undo` where the log does not.
    */
-  stage(message: Message, isFinal: boolean): () => void {
+  stage(message: Message): Staging {
     const { levels, name } = message.topic;
-    const before = this.#store.get(levels);
-    const staged = withOwnPayload(message);
-    this.#store.put(staged);
-    if (isFinal) this.#dirty.add(name);
-    const after = this.#store.get(levels);
-    return () => {
-      if (this.#store.get(levels) !== after) return;
-      if (before) this.#store.put(before);
-      else this.#store.remove(levels);
+    const below = this.#staged.get(name) ?? {
+      message: this.#store.get(levels),
+      isUndone: false,
+      below: undefined,
     };
+    const layer: Layer = { message: withOwnPayload(message), isUndone: false, below };
+    this.#staged.set(name, layer);
+    this.#store.put(layer.message as Message);
+    return { keep: () => this.#keep(name, layer), undo: () => this.#undo(message.topic, layer) };
   }
 
   /** The log has the topic's message: the saved view has to follow. */
@@ -78,6 +99,24 @@ export class RetainedView {
       for (const name of names) this.#dirty.add(name);
       throw error;
     }
+  }
+
+  #keep(name: string, layer: Layer): void {
+    layer.below = undefined;
+    if (this.#staged.get(name) === layer) this.#staged.delete(name);
+  }
+
+  /** The newest that the log has, or may still take, is the retained one again. */
+  #undo({ name, levels }: TopicName, layer: Layer): void {
+    layer.isUndone = true;
+    if (this.#staged.get(name) !== layer) return;
+    let newest = layer;
+    while (newest.isUndone && newest.below) newest = newest.below;
+    if (newest.below) this.#staged.set(name, newest);
+    else this.#staged.delete(name);
+    if (newest.message) this.#store.put(newest.message);
+    else this.#store.remove(levels);
+    this.#dirty.add(name); // the saved view may have seen what is undone
   }
 
   async #saveTopic(name: string): Promise<void> {

@@ -30,8 +30,19 @@ export interface RouterOptions {
   readonly logger: Logger;
 }
 
+export interface AppendOptions {
+  /** The publisher's packet id, at QoS 2. */
+  readonly inbound?: LogRecord["inbound"];
+  /** Makes a retry safe. */
+  readonly id?: string;
+  /** A retry: whoever takes the message directly had it the first time. */
+  readonly isLogOnly?: boolean;
+}
+
 /** The embedded engines have one shard; an engine with more brings one outbox per shard along. */
 const shard = 0;
+
+const feedRetryMs = 1_000;
 
 /** One tenant's topic space: who gets what, directly or by the log. */
 export class Router implements ShareGroupHome {
@@ -121,7 +132,7 @@ export class Router implements ShareGroupHome {
 
   /** Delivers a message that does not need the log: everyone who gets it has it when this returns. */
   deliver(message: Message): void {
-    if (message.retain) this.retainedView.stage(message, true);
+    if (message.retain) this.retainedView.put(message);
     this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
   }
 
@@ -129,12 +140,12 @@ export class Router implements ShareGroupHome {
    * Delivers a message that needs the log: at once to whoever takes it directly, to the others when the log has it,
    * which is when the promise resolves. Rejects with EngineError where the log has not got it (or may not).
    */
-  append(message: Message, inbound?: LogRecord["inbound"], id?: string): Promise<AppendResult> {
-    const restore = message.retain ? this.retainedView.stage(message, false) : undefined;
-    this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
-    const record = toRecord(message, this.#clock.nowMs(), inbound);
-    const appended = this.#log.append(this.tenant, record, id);
-    if (restore) appended.catch(restore);
+  append(message: Message, how: AppendOptions = {}): Promise<AppendResult> {
+    const staged = message.retain ? this.retainedView.stage(message) : undefined;
+    if (!how.isLogOnly) this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
+    const record = toRecord(message, this.#clock.nowMs(), how.inbound);
+    const appended = this.#log.append(this.tenant, record, how.id);
+    if (staged) appended.then(staged.keep, staged.undo);
     return appended;
   }
 
@@ -207,11 +218,13 @@ export class Router implements ShareGroupHome {
     this.#counters.messagesDropped[reason] += count;
   }
 
-  feedFailed(error: unknown): void {
+  /** The log could not be read for a feed: `again` is called a second later. */
+  feedFailed(error: unknown, again: () => void): void {
     this.#logger.warn(
       { tenant: this.tenant, error: String(error) },
       "the log could not be read; will try again",
     );
+    this.#clock.after(feedRetryMs, again);
   }
 
   /** Reads what the log has after `after` into the outboxes and the retained view; `see` gets every record. */
@@ -224,9 +237,12 @@ export class Router implements ShareGroupHome {
     }
   }
 
-  /** From now on records flow from the log's tail. */
-  startTail(): void {
-    this.#tail = this.#log.tail(this.tenant, { [shard]: this.#tailSeq }, (stored) => this.#onRecord(stored));
+  /** From now on records flow from the log's tail; `see` gets every record. */
+  startTail(see: (stored: StoredRecord) => void): void {
+    this.#tail = this.#log.tail(this.tenant, { [shard]: this.#tailSeq }, (stored) => {
+      this.#onRecord(stored);
+      see(stored);
+    });
   }
 
   /** `atLeast` is a position that recovery found saved: the log may be empty behind it. */

@@ -5,7 +5,7 @@ import type { FeedSink, MessageSource } from "./log-feed.ts";
 import { LogFeed } from "./log-feed.ts";
 import { LogReader, type OutboxSource } from "./log-reader.ts";
 import { sharedDelivery } from "./recipient-set.ts";
-import type { GiveBack, Subscription } from "./subscription.ts";
+import type { SharedOrigin, Subscription } from "./subscription.ts";
 
 /** What a share group needs of its router. */
 export interface ShareGroupHome extends OutboxSource, MessageSource {
@@ -13,7 +13,13 @@ export interface ShareGroupHome extends OutboxSource, MessageSource {
   removeFromTree(filter: string, group: ShareGroup): void;
   /** Something of the group's was dropped. */
   dropped(reason: "queue-full" | "expired", count: number): void;
-  feedFailed(error: unknown): void;
+  feedFailed(error: unknown, again: () => void): void;
+}
+
+/** Everything up to `takenUpTo` was given to members; of that, these came back and wait again. */
+export interface GroupCursor {
+  readonly takenUpTo: Seq;
+  readonly returned: readonly Seq[];
 }
 
 interface Returned {
@@ -28,7 +34,7 @@ const maxReturned = 10_000;
  * and may read the topic. With a member whose session persists it reads the log with a cursor of its own, and messages
  * wait in the group while nobody can take them (semantics.md §2.8).
  */
-export class ShareGroup implements FeedSink {
+export class ShareGroup implements FeedSink, SharedOrigin {
   readonly kind = "group";
   readonly key: string;
   readonly #home: ShareGroupHome;
@@ -39,6 +45,8 @@ export class ShareGroup implements FeedSink {
   #loggedMembers = 0;
   #turn = 0;
   #returned: Returned[] = [];
+  /** Records that lie ahead of a recovered cursor, but were given to members before the crash. */
+  readonly #done = new Set<Seq>();
 
   constructor(key: string, home: ShareGroupHome) {
     this.key = key;
@@ -61,10 +69,9 @@ export class ShareGroup implements FeedSink {
   join(member: Subscription, after?: Seq): void {
     this.#members.push(member);
     for (const { filter } of member.granted) this.#holdTree(filter);
-    if (!holdsLog(member)) return;
-    this.#loggedMembers += 1;
-    this.#feed ??= this.#openFeed(after);
-    for (const { filter } of member.granted) this.#feed.reader.hold(filter, after);
+    if (holdsLog(member)) this.#loggedMembers += 1;
+    if (this.#feed) for (const { filter } of member.granted) this.#feed.reader.hold(filter, after);
+    else if (this.#loggedMembers > 0) this.#feed = this.#openFeed(after);
   }
 
   leave(member: Subscription): void {
@@ -72,11 +79,12 @@ export class ShareGroup implements FeedSink {
     if (index < 0) return;
     this.#members.splice(index, 1);
     for (const { filter } of member.granted) this.#releaseTree(filter);
-    if (!holdsLog(member) || !this.#feed) return;
-    for (const { filter } of member.granted) this.#feed.reader.drop(filter);
-    this.#loggedMembers -= 1;
-    if (this.#loggedMembers > 0) return;
-    this.#feed.close();
+    if (holdsLog(member)) this.#loggedMembers -= 1;
+    if (this.#loggedMembers > 0) {
+      for (const { filter } of member.granted) this.#feed?.reader.retire(filter);
+      return;
+    }
+    this.#feed?.close();
     this.#feed = undefined;
   }
 
@@ -91,11 +99,24 @@ export class ShareGroup implements FeedSink {
     this.#feed?.offer(message, seq);
   }
 
-  /** What is saved of it: everything up to here was given to members, but for what they gave back. */
-  cursor(): { readonly takenUpTo: Seq } {
+  /** What is saved of it. */
+  cursor(): GroupCursor {
     const returned = this.#returned.map(({ seq }) => seq).filter((seq) => seq !== undefined);
-    const position = this.#feed?.reader.position ?? 0;
-    return { takenUpTo: returned.reduce((oldest, seq) => Math.min(oldest, seq - 1), position) };
+    return { takenUpTo: this.#feed?.reader.position ?? 0, returned };
+  }
+
+  /** Recovery: what members had given back when the broker ended, in the order of the log, and what they must not get again. */
+  recover(returned: readonly { readonly seq: Seq; readonly message: Message }[], done: readonly Seq[]): void {
+    this.#returned.push(...returned);
+    const ahead = [...returned.map((one) => one.seq), ...done].filter((seq) => seq > this.cursor().takenUpTo);
+    for (const seq of ahead) this.#done.add(seq);
+  }
+
+  /** A member could not deliver it. */
+  giveBack(message: Message, seq: Seq | undefined): void {
+    if (this.#returned.length >= maxReturned) this.#home.dropped("queue-full", 1);
+    else this.#returned.push({ message, seq });
+    this.#redeliver();
   }
 
   /** A member may have room again, or has come. */
@@ -110,6 +131,7 @@ export class ShareGroup implements FeedSink {
   }
 
   takeLogged(message: Message, seq: Seq): boolean {
+    if (this.#done.size > 0 && this.#done.delete(seq)) return true;
     const readers = this.#members.filter((member) => mayRead(member, message));
     if (readers.length === 0) return true; // nobody may read it: not kept
     const member = this.#pick(message);
@@ -123,7 +145,7 @@ export class ShareGroup implements FeedSink {
   }
 
   feedFailed(error: unknown): void {
-    this.#home.feedFailed(error);
+    this.#home.feedFailed(error, () => this.pump());
   }
 
   /** The log has to keep what a member gave back. */
@@ -134,18 +156,14 @@ export class ShareGroup implements FeedSink {
   #openFeed(after: Seq | undefined): LogFeed {
     const feed = new LogFeed(new LogReader(this.#home, after ?? this.#home.tailSeq), this.#home, this);
     if (after === undefined) feed.reader.goLive();
+    for (const member of this.#members)
+      for (const { filter } of member.granted) feed.reader.hold(filter, after);
     return feed;
   }
 
   #give(member: Subscription, message: Message, seq: Seq | undefined): void {
-    member.recipient.deliverShared(message, seq, sharedDelivery(member), this.#giveBack);
+    member.recipient.deliverShared(message, seq, sharedDelivery(member), this);
   }
-
-  readonly #giveBack: GiveBack = (message, seq) => {
-    if (this.#returned.length >= maxReturned) this.#home.dropped("queue-full", 1);
-    else this.#returned.push({ message, seq });
-    this.#redeliver();
-  };
 
   /** What came back goes first, in the order in which it came. */
   #redeliver(): void {

@@ -19,11 +19,14 @@ export interface Recipient {
   /** Log path, in the order of the log. */
   deliverLogged(message: Message, seq: Seq, delivery: Delivery): void;
   /** As a member of a share group that has chosen it; `seq` where the message came by the log. */
-  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, giveBack: GiveBack): void;
+  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, origin: SharedOrigin): void;
 }
 
-/** Takes a shared message back that its member could not deliver (semantics.md §2.8). */
-export type GiveBack = (message: Message, seq: Seq | undefined) => void;
+/** Where a shared message came from: the group that takes it back from a member that could not deliver it (semantics.md §2.8). */
+export interface SharedOrigin {
+  readonly key: string;
+  giveBack(message: Message, seq: Seq | undefined): void;
+}
 
 /** One of the filters that a subscription was narrowed to, with the QoS that the policy leaves it. */
 export interface GrantedFilter {
@@ -42,9 +45,9 @@ export interface Subscription {
   readonly retainHandling: RetainHandling;
   readonly identifier: number | undefined;
   /** Empty: the subscription sleeps until the policy allows some of it again. */
-  granted: readonly GrantedFilter[];
+  readonly granted: readonly GrantedFilter[];
   /** The policy must be asked at each delivery: a deny entry overlaps, or there were too many filters. */
-  isChecked: boolean;
+  readonly isChecked: boolean;
   /** Records up to this number were published before the subscription was made. */
   readonly from: Seq;
 }

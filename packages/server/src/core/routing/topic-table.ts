@@ -11,19 +11,31 @@ export interface Topic extends TopicName {
   recipients: RecipientSet | undefined;
 }
 
+/** What a level costs beside its characters, more or less. */
+const levelBytes = 32;
+const defaultGenerationBytes = 16 * 1_048_576;
+
 /**
  * Topics by name, so that a message costs one Map look-up instead of a split and a tree walk. Bounded without
- * bookkeeping per use: when the young generation is full it becomes the old one, and what is used again moves up.
+ * bookkeeping per use: when the young generation is full, by number or by what its names and levels weigh, it becomes
+ * the old one, and what is used again moves up.
  */
 export class TopicTable {
   readonly #generationSize: number;
+  readonly #generationBytes: number;
+  #youngBytes = 0;
   readonly #slotsFor: (levels: readonly string[]) => VersionSlots;
   #young = new Map<string, Topic>();
   #old = new Map<string, Topic>();
 
-  constructor(slotsFor: (levels: readonly string[]) => VersionSlots, generationSize = 65_536) {
+  constructor(
+    slotsFor: (levels: readonly string[]) => VersionSlots,
+    generationSize = 65_536,
+    generationBytes = defaultGenerationBytes,
+  ) {
     this.#slotsFor = slotsFor;
     this.#generationSize = generationSize;
+    this.#generationBytes = generationBytes;
   }
 
   get(name: string): Topic {
@@ -32,11 +44,13 @@ export class TopicTable {
 
   #promote(name: string): Topic {
     const topic = this.#old.get(name) ?? this.#create(name);
-    if (this.#young.size >= this.#generationSize) {
+    if (this.#young.size >= this.#generationSize || this.#youngBytes >= this.#generationBytes) {
       this.#old = this.#young;
       this.#young = new Map();
+      this.#youngBytes = 0;
     }
     this.#young.set(name, topic);
+    this.#youngBytes += name.length + topic.levels.length * levelBytes;
     return topic;
   }
 

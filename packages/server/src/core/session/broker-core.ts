@@ -46,6 +46,9 @@ export type PublishOutcome =
 
 const broker: Publisher = { sessionKey: "", realm: "", subject: "", clientId: "" };
 
+/** How long `stop` waits for what the engine has been given. */
+const drainMs = 5_000;
+
 /** The tenant that is always there. */
 export const defaultTenant = "default";
 
@@ -87,7 +90,7 @@ export class BrokerCore {
   async start(): Promise<void> {
     for (const router of this.#routers.values()) {
       await recoverTenant({ router, engine: this.#options.engine, directory: this.sessions });
-      router.startTail();
+      router.startTail((stored) => this.sessions.logged(stored));
     }
     this.#checkpoint.start();
     this.#isServing = true;
@@ -133,9 +136,11 @@ export class BrokerCore {
     return count;
   }
 
-  /** Drains: every client is told, what is due is saved. Links close; their bytes flush as the transport allows. */
+  /** Drains: acknowledgements that are due leave, every client is told, what is due is saved, links close. */
   async stop(): Promise<void> {
     this.#isServing = false;
+    for (const client of this.#clients) client.link.pause(true);
+    await this.#options.engine.drain(drainMs);
     await this.sessions.stop();
     for (const client of this.#clients) client.close();
     await this.#checkpoint.stop();

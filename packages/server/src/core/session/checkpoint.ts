@@ -1,7 +1,9 @@
 import type { Clock, Timer } from "../ports/clock.ts";
-import type { Engine, Plain, Seq } from "../ports/engine.ts";
+import type { Engine, Seq } from "../ports/engine.ts";
 import type { Logger } from "../ports/telemetry.ts";
 import type { Router } from "../routing/router.ts";
+import type { GroupCursor } from "../routing/share-group.ts";
+import type { Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import type { Limits } from "./limits.ts";
 
@@ -25,6 +27,8 @@ const minimumReleased = 10_000;
 export class Checkpoint {
   readonly #options: CheckpointOptions;
   readonly #released = new Map<string, { upTo: Seq; kept: number }>();
+  /** By tenant: the share groups whose cursors were saved. */
+  readonly #groupKeys = new Map<string, ReadonlySet<string>>();
   #timer: Timer | undefined;
   #running: Promise<void> = Promise.resolve();
   #isStopped = false;
@@ -63,18 +67,22 @@ export class Checkpoint {
   /** Groups say how far they were before their members save what they took; the log forgets last. */
   async #checkpoint(router: Router, directory: SessionDirectory): Promise<void> {
     const upTo = router.tailSeq;
-    const groups = [...router.groups].filter((group) => group.isLogged);
-    const cursors = groups.map((group) => ({ key: group.key, value: group.cursor() }));
+    const cursors = cursorsOf(router);
+    const shared = sharedIn(router, directory);
     this.#enforceQueueBounds(router, directory);
     await directory.saveMarked();
     await router.retainedView.save(upTo);
     await this.#saveGroups(router, cursors);
+    for (const [session, count] of shared) session.outgoing.forgetShared(count);
     this.#release(router, directory, upTo);
   }
 
-  async #saveGroups(router: Router, cursors: readonly { key: string; value: Plain }[]): Promise<void> {
+  async #saveGroups(router: Router, cursors: ReadonlyMap<string, GroupCursor>): Promise<void> {
     const kv = this.#options.engine.kv(groupsBucket(router.tenant));
-    await Promise.all(cursors.map(({ key, value }) => kv.put(key, value)));
+    const gone = [...(this.#groupKeys.get(router.tenant) ?? [])].filter((key) => !cursors.has(key));
+    const puts = [...cursors].map(([key, { takenUpTo, returned }]) => kv.put(key, { takenUpTo, returned }));
+    await Promise.all([...puts, ...gone.map((key) => kv.delete(key))]);
+    this.#groupKeys.set(router.tenant, new Set(cursors.keys()));
   }
 
   #enforceQueueBounds(router: Router, directory: SessionDirectory): void {
@@ -95,6 +103,20 @@ export class Checkpoint {
     router.release(upTo, needed);
     this.#released.set(router.tenant, { upTo, kept: needed.size });
   }
+}
+
+function cursorsOf(router: Router): Map<string, GroupCursor> {
+  const groups = [...router.groups].filter((group) => group.isLogged);
+  return new Map(groups.map((group) => [group.key, group.cursor()]));
+}
+
+/** Sessions whose records name shared messages that they have no longer, with how many of these the cursors cover. */
+function sharedIn(router: Router, directory: SessionDirectory): [Session, number][] {
+  const counts = [...directory.list(router.tenant)].map((session): [Session, number] => [
+    session,
+    session.outgoing.sharedCount,
+  ]);
+  return counts.filter(([, count]) => count > 0);
 }
 
 /** Where the cursors of share groups are kept. */

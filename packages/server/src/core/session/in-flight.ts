@@ -1,7 +1,8 @@
 import type { Delivery } from "../routing/delivery.ts";
-import type { GiveBack } from "../routing/subscription.ts";
+import type { SharedOrigin } from "../routing/subscription.ts";
 import type { Seq } from "../ports/engine.ts";
 import type { Message } from "../ports/message.ts";
+import { HeldBytes } from "./held-bytes.ts";
 
 /**
  * `saving`: QoS 2, the engine has not yet promised to remember it. `sent`: PUBLISH went out. `releasing`: PUBREC came,
@@ -14,14 +15,14 @@ export interface InFlightEntry {
   readonly packetId: number;
   readonly qos: 1 | 2;
   state: InFlightState;
-  /** Undefined after a restart until it was read from the log, and once it is released. */
-  message: Message | undefined;
+  /** Undefined after a restart until it was read from the log, and once it is released. See `setMessage`. */
+  readonly message: Message | undefined;
   /** Its place in the log; undefined for what came directly. */
   readonly seq: Seq | undefined;
   readonly retain: boolean;
   readonly identifiers: Delivery["identifiers"];
   /** Where it goes back to, if it came through a share group. */
-  readonly giveBack: GiveBack | undefined;
+  readonly origin: SharedOrigin | undefined;
   /** It counts against the client's Receive Maximum on the present connection. */
   isOutstanding: boolean;
 }
@@ -34,9 +35,22 @@ export class InFlight {
   #slots: (InFlightEntry | undefined)[] = [];
   #lastId = 0;
   #count = 0;
+  readonly #held = new HeldBytes();
 
   get count(): number {
     return this.#count;
+  }
+
+  /** What the messages cost in memory. */
+  get heldBytes(): number {
+    return this.#held.total;
+  }
+
+  /** Gives an entry its message, or takes it away. */
+  setMessage(entry: InFlightEntry, message: Message | undefined): void {
+    if (entry.message) this.#held.release(entry.message);
+    if (message) this.#held.hold(message);
+    (entry as { message: Message | undefined }).message = message;
   }
 
   /** The next unused packet id: 1 first, then upwards, then around [MQTT-2.2.1-4]. Undefined: all 65,535 are in use. */
@@ -54,6 +68,7 @@ export class InFlight {
     while (this.#slots.length === 0 || this.#slots[entry.packetId & (this.#slots.length - 1)]) this.#grow();
     this.#slots[entry.packetId & (this.#slots.length - 1)] = entry;
     this.#count += 1;
+    if (entry.message) this.#held.hold(entry.message);
   }
 
   get(packetId: number): InFlightEntry | undefined {
@@ -62,7 +77,9 @@ export class InFlight {
   }
 
   delete(packetId: number): void {
-    if (!this.get(packetId)) return;
+    const entry = this.get(packetId);
+    if (!entry) return;
+    if (entry.message) this.#held.release(entry.message);
     this.#slots[packetId & (this.#slots.length - 1)] = undefined;
     this.#count -= 1;
   }

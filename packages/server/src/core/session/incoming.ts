@@ -1,10 +1,9 @@
 /** What is known of a QoS 2 packet id that a client uses. */
 export interface InboundEntry {
-  /** `unknown`: the log did not say whether it has the message; `id` is what to look it up by. */
-  state: "pending" | "owned" | "unknown";
-  readonly id: string;
-  /** The log has its message: then that P is free again has to be durable before PUBCOMP. */
-  readonly isLogged: boolean;
+  /** `unknown`: the log did not say whether it has the message. `missing`: it surely has not, and is to be asked again. */
+  state: "pending" | "owned" | "unknown" | "missing";
+  /** Names this use of the packet id in the log, where the message is to be in it. */
+  readonly logId: string | undefined;
   /** Settles when the state leaves `pending`. */
   settled: Promise<void> | undefined;
 }
@@ -26,18 +25,35 @@ export class Incoming {
     this.#entries.delete(packetId);
   }
 
-  get ids(): number[] {
-    return [...this.#entries.keys()];
+  /**
+   * The ids whose messages the log has: a view of it as of its tail, for the session's record. An id whose message is
+   * not in the log must not be in there, else a crash that forgets its release would swallow the next message under it.
+   */
+  get loggedIds(): number[] {
+    const logged = [...this.#entries].filter(
+      ([, entry]) => entry.state === "owned" && entry.logId !== undefined,
+    );
+    return logged.map(([packetId]) => packetId);
   }
 
-  /** Names one use of a packet id, so that the log can tell a retry from a new message under the same id. */
-  nextUse(incarnation: string): string {
+  /**
+   * Names one use of a packet id, so that the log can tell a retry from a new message under the same id.
+   *
+   * @param epoch another one after each restart, since the count begins anew
+   */
+  nextUse(incarnation: string, epoch: number): string {
     this.#counter += 1;
-    return `${incarnation}:${this.#counter}`;
+    return `${incarnation}:${epoch}:${this.#counter}`;
+  }
+
+  /** The log's tail has shown the message of this packet id, whether or not its append has been answered. */
+  logged(packetId: number): void {
+    const entry = this.#entries.get(packetId);
+    if (entry && entry.logId !== undefined) entry.state = "owned";
   }
 
   /** Recovery: the log has the message of this packet id. */
   recover(packetId: number): void {
-    this.#entries.set(packetId, { state: "owned", id: "", isLogged: true, settled: undefined });
+    this.#entries.set(packetId, { state: "owned", logId: "", settled: undefined });
   }
 }

@@ -9,7 +9,7 @@ import { type FeedSink, LogFeed } from "../routing/log-feed.ts";
 import { LogReader } from "../routing/log-reader.ts";
 import type { Router } from "../routing/router.ts";
 import { fromPlain, toPlain } from "../routing/stored-message.ts";
-import type { GiveBack, Recipient } from "../routing/subscription.ts";
+import type { Recipient, SharedOrigin } from "../routing/subscription.ts";
 import { DirectQueue } from "./direct-queue.ts";
 import { InFlight, type InFlightEntry, type InFlightState } from "./in-flight.ts";
 import type { SessionRecord } from "./session-record.ts";
@@ -32,6 +32,7 @@ export interface OutgoingOptions {
   readonly counters: Counters;
   readonly directQueuedMessages: number;
   readonly directQueuedBytes: number;
+  readonly inFlightBytes: number;
 }
 
 /** Retained messages that a subscription has still to get: taken one by one as there is room. */
@@ -47,6 +48,7 @@ export class Outgoing implements FeedSink {
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #inFlight = new InFlight();
+  readonly #inFlightBytes: number;
   readonly #queue: DirectQueue;
   #feed: LogFeed | undefined;
   #link: Link | undefined;
@@ -56,16 +58,20 @@ export class Outgoing implements FeedSink {
   #isResuming = false;
   /** In flight since an earlier connection, to be sent again. */
   #resend: InFlightEntry[] = [];
-  #retained: RetainedSource[] = [];
+  /** By the subscription's topic filter. */
+  readonly #retained = new Map<string, RetainedSource>();
   /** The delivery that the router has just worked out for the record that it offers. */
   #offered: Delivery | undefined;
   #acksSinceSave = 0;
+  /** Share groups save their cursors late: until then the record goes on naming what went back to them, or is done at QoS 2. */
+  #shared: SavedEntry[] = [];
 
   constructor(options: OutgoingOptions) {
     this.#owner = options.owner;
     this.#router = options.router;
     this.#clock = options.clock;
     this.#counters = options.counters;
+    this.#inFlightBytes = options.inFlightBytes;
     this.#queue = new DirectQueue(options.directQueuedMessages, options.directQueuedBytes);
   }
 
@@ -90,6 +96,10 @@ export class Outgoing implements FeedSink {
 
   get room(): number {
     if (!this.#link?.hasRoom || this.#isResuming || this.#resend.length > 0) return 0;
+    if (this.#inFlight.heldBytes >= this.#inFlightBytes) {
+      this.#counters.limitReached["limits.inFlightBytes"] += 1;
+      return 0;
+    }
     return Math.min(this.#receiveMaximum - this.#outstanding, 65_535 - this.#inFlight.count);
   }
 
@@ -109,22 +119,21 @@ export class Outgoing implements FeedSink {
     await this.#loadInFlight();
     if (this.#link !== link) return;
     this.#isResuming = false;
-    this.#resend = this.#inFlight
-      .inOrder()
-      .filter((entry) => entry.state === "sent" || entry.state === "released");
+    this.#resend = this.#inFlight.inOrder();
+    for (const entry of this.#resend) entry.state = savedState(entry.state); // CONNACK has waited for the save
   }
 
   detach(): void {
     this.#link = undefined;
     this.#resend = [];
-    if (!this.#owner.isLogged) this.#retained = [];
+    if (!this.#owner.isLogged) this.#retained.clear();
     this.reader?.fallBehind(this.#router.tailSeq);
     for (const entry of this.#inFlight.inOrder()) {
       entry.isOutstanding = false;
-      if (entry.giveBack && (entry.qos === 1 || entry.state === "saving")) this.#returnToGroup(entry);
+      if (entry.origin && (entry.qos === 1 || entry.state === "saving")) this.#returnToGroup(entry);
     }
     for (const item of this.#queue.drain()) {
-      if (item.giveBack) item.giveBack(item.message, item.seq);
+      if (item.origin) item.origin.giveBack(item.message, item.seq);
       else if (this.#owner.isLogged) this.#queue.push(item);
     }
   }
@@ -140,7 +149,7 @@ export class Outgoing implements FeedSink {
     const link = this.#link;
     if (!link || this.#isResuming) return;
     if (this.#resend.length > 0) this.#pumpResend(link);
-    if (this.#retained.length > 0) this.#pumpRetained();
+    if (this.#retained.size > 0) this.#pumpRetained();
     while (this.#queue.length > 0 && this.room > 0) this.#pumpQueue();
     this.#feed?.pump();
   }
@@ -149,12 +158,12 @@ export class Outgoing implements FeedSink {
 
   deliver(message: Message, delivery: Delivery): void {
     const accepted = this.#accept(message, delivery, undefined);
-    if (accepted) this.#sendOrQueue({ message, delivery: accepted, seq: undefined, giveBack: undefined });
+    if (accepted) this.#sendOrQueue({ message, delivery: accepted, seq: undefined, origin: undefined });
   }
 
-  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, giveBack: GiveBack): void {
+  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, origin: SharedOrigin): void {
     const accepted = this.#accept(message, delivery, undefined);
-    if (accepted) this.#sendOrQueue({ message, delivery: accepted, seq, giveBack });
+    if (accepted) this.#sendOrQueue({ message, delivery: accepted, seq, origin });
   }
 
   deliverLogged(message: Message, seq: Seq, delivery: Delivery): void {
@@ -163,8 +172,22 @@ export class Outgoing implements FeedSink {
     this.#offered = undefined;
   }
 
-  addRetained(source: RetainedSource): void {
-    this.#retained.push(source);
+  /**
+   * Owes a subscription its retained messages. What it was still owed goes with them: asked for again before they all
+   * came, they are sent from the beginning.
+   */
+  addRetained(topicFilter: string, source: RetainedSource): void {
+    this.#retained.set(topicFilter, source);
+  }
+
+  /** Whether retained messages of the subscription are still to be sent. */
+  owesRetained(topicFilter: string): boolean {
+    return this.#retained.has(topicFilter);
+  }
+
+  /** Nobody is subscribed so any longer. */
+  forgetRetained(topicFilter: string): void {
+    this.#retained.delete(topicFilter);
   }
 
   /** From the feed. */
@@ -183,8 +206,7 @@ export class Outgoing implements FeedSink {
   }
 
   feedFailed(error: unknown): void {
-    this.#router.feedFailed(error);
-    this.#clock.after(1_000, () => this.pump());
+    this.#router.feedFailed(error, () => this.pump());
   }
 
   // ---------------------------------------------------------------- acknowledgements
@@ -234,15 +256,18 @@ export class Outgoing implements FeedSink {
 
   inFlightPart(): Plain {
     this.#acksSinceSave = 0;
-    return this.#inFlight.inOrder().map((entry) => ({
-      packetId: entry.packetId,
-      qos: entry.qos,
-      state: savedState(entry.state),
-      seq: entry.seq ?? null,
-      retain: entry.retain,
-      identifiers: entry.identifiers ?? null,
-      message: entry.seq === undefined && entry.message ? toPlain(entry.message) : null,
-    }));
+    return [...this.#inFlight.inOrder().map(toSaved), ...this.#shared] as unknown as Plain;
+  }
+
+  /** How many messages of share groups have left this session in a way that their groups may not have saved. */
+  get sharedCount(): number {
+    return this.#shared.length;
+  }
+
+  /** The groups have saved it of the oldest `count`. */
+  forgetShared(count: number): void {
+    this.#shared = this.#shared.slice(count);
+    this.#owner.record?.mark("progress");
   }
 
   recover(cursor: { readonly lastId: number }, inFlight: readonly SavedEntry[]): void {
@@ -251,12 +276,12 @@ export class Outgoing implements FeedSink {
       this.#inFlight.add({
         packetId: saved.packetId,
         qos: saved.qos,
-        state: saved.state,
+        state: saved.state === "released" ? "released" : "sent",
         seq: saved.seq ?? undefined,
         retain: saved.retain,
         identifiers: saved.identifiers ?? undefined,
         message: saved.message ? fromPlain(saved.message, (name) => this.#router.topic(name)) : undefined,
-        giveBack: undefined,
+        origin: undefined,
         isOutstanding: false,
       });
     }
@@ -302,9 +327,13 @@ export class Outgoing implements FeedSink {
       this.#sendQos0(message, delivery);
       return;
     }
-    if (this.#queue.length === 0 && this.room > 0 && this.#start(message, delivery, item.seq, item.giveBack))
+    if (this.#queue.length === 0 && this.room > 0 && this.#start(message, delivery, item.seq, item.origin))
       return;
-    if (!this.#queue.push(item)) this.#owner.dropped("queue-full", 1, message.payload.length);
+    const lacking = this.#queue.push(item);
+    if (lacking === undefined) return;
+    const limit = lacking === "messages" ? "limits.directQueuedMessages" : "limits.directQueuedBytes";
+    this.#counters.limitReached[limit] += 1;
+    this.#owner.dropped("queue-full", 1, message.payload.length);
   }
 
   #sendQos0(message: Message, delivery: Delivery): void {
@@ -331,7 +360,7 @@ export class Outgoing implements FeedSink {
     message: Message,
     delivery: Delivery,
     seq: Seq | undefined,
-    giveBack: GiveBack | undefined,
+    origin: SharedOrigin | undefined,
   ): boolean {
     const packetId = this.#inFlight.nextId();
     if (packetId === undefined) return false;
@@ -345,11 +374,12 @@ export class Outgoing implements FeedSink {
       seq,
       retain: delivery.retainAsPublished && message.retain,
       identifiers: delivery.identifiers,
-      giveBack,
+      origin,
       isOutstanding: true,
     };
     this.#inFlight.add(entry);
     this.#outstanding += 1;
+    if (origin) record?.mark("progress"); // the group's cursor has passed it
     if (entry.state === "saving") this.#saveThenSend(entry);
     else this.#publish(entry, false);
     return true;
@@ -358,11 +388,10 @@ export class Outgoing implements FeedSink {
   /** QoS 2: that P stands for this message is saved before PUBLISH (semantics.md §2.4). */
   #saveThenSend(entry: InFlightEntry): void {
     const { record } = this.#owner;
-    record?.saveThen(["cursor", "inFlight"], () => {
-      if (this.#inFlight.get(entry.packetId) !== entry) return;
+    record?.saveThen(["progress"], () => {
+      if (this.#inFlight.get(entry.packetId) !== entry || entry.state !== "saving") return;
       entry.state = "sent";
       if (entry.isOutstanding) this.#publish(entry, false);
-      else if (this.#link) this.#resendLater(entry);
       if (!this.#inFlight.get(entry.packetId)) this.pump(); // too large: its place is free again
     });
   }
@@ -389,7 +418,7 @@ export class Outgoing implements FeedSink {
 
   #release(entry: InFlightEntry): void {
     const { record } = this.#owner;
-    entry.message = undefined;
+    this.#inFlight.setMessage(entry, undefined);
     if (entry.state === "released" || !record) {
       entry.state = "released";
       this.#link?.ack("pubrel", entry.packetId, ReasonCode.success);
@@ -397,8 +426,8 @@ export class Outgoing implements FeedSink {
     }
     if (entry.state === "releasing") return;
     entry.state = "releasing";
-    record.saveThen(["cursor", "inFlight"], () => {
-      if (this.#inFlight.get(entry.packetId) !== entry) return;
+    record.saveThen(["progress"], () => {
+      if (this.#inFlight.get(entry.packetId) !== entry || entry.state !== "releasing") return;
       entry.state = "released";
       this.#link?.ack("pubrel", entry.packetId, ReasonCode.success);
     });
@@ -406,6 +435,8 @@ export class Outgoing implements FeedSink {
 
   #free(entry: InFlightEntry): void {
     this.#inFlight.delete(entry.packetId);
+    const isSharedOnce = entry.origin && entry.qos === 2 && entry.seq !== undefined;
+    if (isSharedOnce) this.#shared.push({ ...toSaved(entry), state: "done" });
     if (entry.isOutstanding) this.#outstanding -= 1;
     entry.isOutstanding = false;
     this.#acksSinceSave += 1;
@@ -413,19 +444,15 @@ export class Outgoing implements FeedSink {
 
   #returnToGroup(entry: InFlightEntry): void {
     this.#inFlight.delete(entry.packetId);
-    if (entry.message) entry.giveBack?.(entry.message, entry.seq);
+    if (entry.seq !== undefined) this.#shared.push({ ...toSaved(entry), state: "returned" });
+    if (entry.message) entry.origin?.giveBack(entry.message, entry.seq);
   }
 
   #saveLazily(): void {
     const { record } = this.#owner;
     if (!record) return;
-    record.mark("cursor", "inFlight");
+    record.mark("progress");
     if (this.#acksSinceSave >= lazySaveAcks) record.saveThen([], () => {});
-  }
-
-  #resendLater(entry: InFlightEntry): void {
-    this.#resend.push(entry);
-    this.pump();
   }
 
   #pumpResend(link: Link): void {
@@ -458,16 +485,28 @@ export class Outgoing implements FeedSink {
   #pumpQueue(): void {
     const item = this.#queue.shift();
     if (!item) return;
-    const accepted = this.#accept(item.message, item.delivery, undefined);
-    if (accepted) this.#start(item.message, accepted, item.seq, item.giveBack);
+    const { message, seq, origin } = item;
+    const accepted = this.#accept(message, item.delivery, undefined);
+    if (!accepted) return;
+    if (Math.min(message.qos, accepted.qos) === 0) this.#sendQos0(message, accepted);
+    else this.#start(message, accepted, seq, origin);
   }
 
   #pumpRetained(): void {
-    while (this.#retained.length > 0 && this.room > 0 && this.#queue.length === 0) {
-      const next = (this.#retained[0] as RetainedSource).next();
-      if (next.done === true) this.#retained.shift();
-      else this.#sendRetained(next.value.message, next.value.delivery);
+    for (const [topicFilter, source] of this.#retained) {
+      if (!this.#pumpSource(source)) return;
+      this.#retained.delete(topicFilter);
     }
+  }
+
+  /** False: there is more of it than room. */
+  #pumpSource(source: RetainedSource): boolean {
+    while (this.room > 0 && this.#queue.length === 0) {
+      const next = source.next();
+      if (next.done === true) return true;
+      this.#sendRetained(next.value.message, next.value.delivery);
+    }
+    return false;
   }
 
   #sendRetained(message: Message, delivery: Delivery): void {
@@ -485,7 +524,7 @@ export class Outgoing implements FeedSink {
     if (missing.length === 0) return;
     const found = await this.#router.fetch(missing.map((entry) => entry.seq as Seq));
     const bySeq = new Map(found.map(({ seq, message }) => [seq, message]));
-    for (const entry of missing) entry.message = bySeq.get(entry.seq as Seq);
+    for (const entry of missing) this.#inFlight.setMessage(entry, bySeq.get(entry.seq as Seq));
   }
 
   /** Rounded up, so that what is forwarded at once keeps its full interval; never 0 for what was begun. */
@@ -499,14 +538,30 @@ export class Outgoing implements FeedSink {
 export interface SavedEntry {
   readonly packetId: number;
   readonly qos: 1 | 2;
-  readonly state: "sent" | "released";
+  /** Of a shared message only: `returned`, it went back to its group; `done`, its group must not give it again. */
+  readonly state: "sent" | "released" | "returned" | "done";
   readonly seq: Seq | null;
   readonly retain: boolean;
   readonly identifiers: readonly number[] | null;
   readonly message: Plain;
+  /** Of the share group that it came through. */
+  readonly groupKey: string | null;
+}
+
+function toSaved(entry: InFlightEntry): SavedEntry {
+  return {
+    packetId: entry.packetId,
+    qos: entry.qos,
+    state: savedState(entry.state),
+    seq: entry.seq ?? null,
+    retain: entry.retain,
+    identifiers: entry.identifiers ?? null,
+    message: entry.seq === undefined && entry.message ? toPlain(entry.message) : null,
+    groupKey: entry.origin?.key ?? null,
+  };
 }
 
 /** What a state becomes once the save is durable. */
-function savedState(state: InFlightState): SavedEntry["state"] {
+function savedState(state: InFlightState): "sent" | "released" {
   return state === "saving" || state === "sent" ? "sent" : "released";
 }

@@ -1,6 +1,7 @@
-import { isTopicName, type Qos } from "@weir/protocol";
+import { countLevels, encodeText, isTopicName, type Qos } from "@weir/protocol";
 import type { Policy } from "../access/policy.ts";
 import type { TopicName } from "../ports/message.ts";
+import type { Counters } from "../ports/telemetry.ts";
 import type { Limits } from "./limits.ts";
 
 export interface PublishAttempt {
@@ -28,6 +29,23 @@ export const refusalText: Readonly<Record<Refusal, string>> = {
   retain: "not authorized to retain messages of this topic",
   "response-topic": "not authorized to subscribe to the response topic",
 };
+
+/** A topic name or filter was refused: counts which bound it exceeds, if it is for that. */
+export function countOverlong({ limits, counters }: Counting, topic: string): void {
+  const isDeep = countLevels(topic) > limits.maxTopicLevels;
+  const isLong = !isDeep && !isWithinBytes(topic, limits.maxTopicBytes);
+  if (isDeep) counters.limitReached["limits.maxTopicLevels"] += 1;
+  if (isLong) counters.limitReached["limits.maxTopicBytes"] += 1;
+}
+
+function isWithinBytes(topic: string, maxBytes: number): boolean {
+  return encodeText(topic).length <= maxBytes;
+}
+
+interface Counting {
+  readonly limits: Limits;
+  readonly counters: Counters;
+}
 
 /** A topic name within this broker's bounds. What the decoder has passed needs only this. */
 export function isWithinLimits(topic: string, limits: Limits): boolean {

@@ -1,7 +1,8 @@
 import { identityKey, type Identity, type Principal } from "../access/principal.ts";
 import { Policy } from "../access/policy.ts";
-import type { Engine, OwnedEntry, Seq, StoredRecord } from "../ports/engine.ts";
+import type { Engine, Seq, StoredRecord } from "../ports/engine.ts";
 import type { Router } from "../routing/router.ts";
+import type { GroupCursor } from "../routing/share-group.ts";
 import type { Will } from "@weir/protocol";
 import { groupsBucket } from "./checkpoint.ts";
 import type { SavedEntry } from "./outgoing.ts";
@@ -35,15 +36,19 @@ interface SavedCursor {
   readonly stoppedAt: Seq | null;
 }
 
-interface Recovered {
-  readonly session: Session;
+interface SavedSession {
+  readonly key: string;
   readonly meta: SavedMeta;
   readonly cursor: SavedCursor;
+  readonly inFlight: readonly SavedEntry[];
 }
 
-interface SavedGroup {
-  readonly takenUpTo: Seq;
+interface Recovered extends SavedSession {
+  readonly session: Session;
 }
+
+/** By key: where the cursors of the share groups stood, and what members had given back. */
+type Groups = ReadonlyMap<string, GroupCursor>;
 
 /**
  * Brings a tenant back as the engine has it: sessions from their records, then one pass over the log that fills their
@@ -52,49 +57,101 @@ interface SavedGroup {
 export async function recoverTenant(options: RecoveryOptions): Promise<void> {
   const { router } = options;
   await router.retainedView.load();
-  const groups = await loadGroups(options);
+  const saved = await loadSessions(options);
+  const groups = await loadGroups(options, saved);
   const recovered = new Map<string, Recovered>();
-  for await (const entry of options.engine.owners.list("session", router.tenant)) {
-    const found = await recoverSession(options, entry, groups);
-    recovered.set(entry.id, found);
-  }
-  const after = oldestPosition(router, groups, recovered);
-  router.advanceTail(newestPosition(router, groups, recovered));
-  await router.rebuild(after, (stored) => recoverInbound(recovered, stored));
-  for (const { session, cursor } of recovered.values()) finish(options, session, cursor);
+  for (const one of saved) recovered.set(one.key, await recoverSession(options, one, groups));
+  const positions = positionsOf(router, groups, saved);
+  router.advanceTail(Math.max(0, ...positions));
+  await router.rebuild(Math.min(...positions), (stored) => recoverInbound(recovered, stored));
+  for (const [key, { returned }] of groups) await recoverGroup(router, key, returned, saved);
+  for (const { session } of recovered.values()) finish(options, session);
 }
 
-async function loadGroups(options: RecoveryOptions): Promise<Map<string, SavedGroup>> {
-  const groups = new Map<string, SavedGroup>();
-  for await (const { key, value } of options.engine.kv(groupsBucket(options.router.tenant)).list("")) {
-    groups.set(key, value as unknown as SavedGroup);
+async function loadSessions({ engine, router }: RecoveryOptions): Promise<SavedSession[]> {
+  const sessions: SavedSession[] = [];
+  for await (const { id, parts } of engine.owners.list("session", router.tenant)) {
+    const meta = parts.meta as unknown as SavedMeta;
+    sessions.push({
+      key: id,
+      meta: { ...meta, subscriptions: meta.subscriptions.map((one) => beforeHead(one, router.headSeq)) },
+      cursor: parts.cursor as unknown as SavedCursor,
+      inFlight: parts.inFlight as unknown as readonly SavedEntry[],
+    });
+  }
+  return sessions;
+}
+
+/** A number above the log's head was given to a record that a crash has undone: another one gets it now. */
+function beforeHead(subscription: SavedSubscription, head: Seq): SavedSubscription {
+  return { ...subscription, from: Math.min(subscription.from, head) };
+}
+
+/**
+ * A group begins with the first of its members' subscriptions, and its cursor is saved a little later. What is saved
+ * of a group without members is left over from an earlier one.
+ */
+async function loadGroups(
+  { engine, router }: RecoveryOptions,
+  sessions: readonly SavedSession[],
+): Promise<Groups> {
+  const starts = new Map<string, Seq>();
+  for (const { groupKey, from } of sessions.flatMap(({ meta }) => meta.subscriptions)) {
+    if (groupKey !== undefined) starts.set(groupKey, Math.min(from, starts.get(groupKey) ?? from));
+  }
+  const groups = new Map<string, GroupCursor>(
+    [...starts].map(([key, takenUpTo]) => [key, { takenUpTo, returned: [] }]),
+  );
+  const kv = engine.kv(groupsBucket(router.tenant));
+  for await (const { key, value } of kv.list("")) {
+    const cursor = value as unknown as GroupCursor;
+    const start = starts.get(key);
+    if (start === undefined) await kv.delete(key);
+    else if (cursor.takenUpTo >= start) groups.set(key, cursor);
   }
   return groups;
 }
 
 async function recoverSession(
-  options: RecoveryOptions,
-  entry: OwnedEntry,
-  groups: ReadonlyMap<string, SavedGroup>,
+  { engine, directory, router }: RecoveryOptions,
+  saved: SavedSession,
+  groups: Groups,
 ): Promise<Recovered> {
-  const { engine, directory, router } = options;
-  const meta = entry.parts.meta as unknown as SavedMeta;
-  const cursor = entry.parts.cursor as unknown as SavedCursor;
+  const { key, meta, cursor } = saved;
   const principal = absentPrincipal(router.tenant, meta);
-  const session = directory.build(entry.id, meta.id, meta.incarnation, principal);
+  const session = directory.build(key, meta.id, meta.incarnation, principal);
   const owner = identityKey(router.tenant, principal.identity);
-  session.keepIn(engine.owners, await engine.owners.acquire("session", router.tenant, entry.id, owner));
+  session.keepIn(engine.owners, await engine.owners.acquire("session", router.tenant, key, owner));
   session.expiryS = meta.expiryS;
   session.will = meta.will ?? undefined;
   session.stoppedAt = cursor.stoppedAt ?? undefined;
   if (meta.isLogged) session.readLog(cursor.outgoing.takenUpTo);
-  for (const saved of meta.subscriptions) {
-    const group = saved.groupKey === undefined ? undefined : groups.get(saved.groupKey);
-    session.subscriptions.restore(saved, group?.takenUpTo ?? cursor.outgoing.takenUpTo);
+  for (const subscription of meta.subscriptions) {
+    const group = groups.get(subscription.groupKey ?? "");
+    session.subscriptions.restore(subscription, group?.takenUpTo ?? cursor.outgoing.takenUpTo);
   }
-  session.outgoing.recover(cursor.outgoing, (entry.parts.inFlight ?? []) as unknown as SavedEntry[]);
+  session.outgoing.recover(cursor.outgoing, saved.inFlight.filter(isOwn));
   for (const packetId of cursor.inbound) session.incoming.recover(packetId);
-  return { session, meta, cursor };
+  return { ...saved, session };
+}
+
+/** With the connection lost, QoS 1 goes to another member; QoS 2 that may have been sent stays [MQTT-4.8.2-5]. */
+function isOwn({ groupKey, qos, state }: SavedEntry): boolean {
+  return groupKey === null || (qos === 2 && (state === "sent" || state === "released"));
+}
+
+async function recoverGroup(
+  router: Router,
+  key: string,
+  returned: readonly Seq[],
+  sessions: readonly SavedSession[],
+): Promise<void> {
+  const shared = sessions.flatMap(({ inFlight }) => inFlight).filter((entry) => entry.groupKey === key);
+  const done = shared.filter((entry) => entry.state === "done" || isOwn(entry)).map(({ seq }) => seq as Seq);
+  const back = shared.filter((entry) => entry.state !== "done" && !isOwn(entry)).map(({ seq }) => seq as Seq);
+  const waiting = [...new Set([...returned, ...back])].filter((seq) => !done.includes(seq));
+  const messages = await router.fetch(waiting.sort((a, b) => a - b));
+  router.openGroup(key).recover(messages, done);
 }
 
 /** Stands for the one who will resume the session: nothing is delivered before (semantics.md §1.9). */
@@ -120,29 +177,15 @@ function recoverInbound(recovered: ReadonlyMap<string, Recovered>, stored: Store
   if (stored.seq > found.cursor.inboundAt) found.session.incoming.recover(inbound.packetId);
 }
 
-function finish(options: RecoveryOptions, session: Session, cursor: SavedCursor): void {
-  if (cursor.stoppedAt !== null) session.reader?.freeze(cursor.stoppedAt);
-  options.directory.restore(session);
+function finish({ directory }: RecoveryOptions, session: Session): void {
+  if (session.stoppedAt !== undefined) session.subscriptions.stopCollecting(session.stoppedAt);
+  directory.restore(session);
 }
 
-function positions(
-  router: Router,
-  groups: ReadonlyMap<string, SavedGroup>,
-  recovered: ReadonlyMap<string, Recovered>,
-): Seq[] {
-  const cursors = [...recovered.values()].map(({ cursor }) => cursor);
+function positionsOf(router: Router, groups: Groups, sessions: readonly SavedSession[]): Seq[] {
   return [
     router.retainedView.savedUpTo,
     ...[...groups.values()].map((group) => group.takenUpTo),
-    ...cursors.map((cursor) => cursor.outgoing.takenUpTo),
-    ...cursors.map((cursor) => cursor.inboundAt),
+    ...sessions.flatMap(({ cursor }) => [cursor.outgoing.takenUpTo, cursor.inboundAt]),
   ];
-}
-
-function oldestPosition(...from: Parameters<typeof positions>): Seq {
-  return positions(...from).reduce((oldest, seq) => Math.min(oldest, seq), Infinity);
-}
-
-function newestPosition(...from: Parameters<typeof positions>): Seq {
-  return positions(...from).reduce((newest, seq) => Math.max(newest, seq), 0);
 }

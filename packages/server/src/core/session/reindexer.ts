@@ -51,7 +51,10 @@ function reindex(session: Session): void {
   session.tell("$client/acl", { subscriptions: changed.map(describe) });
   for (const { subscription, before } of changed) {
     if (!isShared(subscription.topicFilter) && subscription.retainHandling !== 2) {
-      session.outgoing.addRetained(retainedFor(session.router, subscription, before));
+      const { outgoing, router } = session;
+      const { topicFilter } = subscription;
+      const known = outgoing.owesRetained(topicFilter) ? [] : before;
+      outgoing.addRetained(topicFilter, retainedFor(router, subscription, known));
     }
   }
   session.pump();

@@ -2,7 +2,7 @@ import type { ReasonCode as Code, Will } from "@weir/protocol";
 import { ReasonCode } from "@weir/protocol";
 import { identityKey, type Principal, type PrincipalEnd } from "../access/principal.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
-import type { Owners } from "../ports/engine.ts";
+import type { Owners, StoredRecord } from "../ports/engine.ts";
 import type { Counters, Logger } from "../ports/telemetry.ts";
 import type { Router } from "../routing/router.ts";
 import { KeyedLock } from "./keyed-lock.ts";
@@ -88,7 +88,7 @@ export class SessionDirectory {
     await this.#opening.run(key, async () => {
       const existing = await this.#takeOver(key, request);
       const session = existing ?? this.#create(key, principal);
-      await this.#prepare(session, request);
+      await this.#prepareOrLeave(session, request);
       request.refresh();
       if (existing) session.resume(principal);
       serve(session, existing !== undefined);
@@ -109,10 +109,20 @@ export class SessionDirectory {
     this.#rest(session);
   }
 
+  /** The log's tail has reached a message of QoS 2: its publisher's packet id is in the log now (semantics.md §2.2). */
+  logged({ record }: StoredRecord): void {
+    const { inbound, publisher } = record;
+    if (!inbound) return;
+    const session = this.#byKey.get(publisher.sessionKey);
+    if (session?.incarnation !== inbound.incarnation) return;
+    session.incoming.logged(inbound.packetId);
+    session.record?.mark("progress");
+  }
+
   /** DISCONNECT with the code; with `forget` the session is deleted, else it goes on without a connection. */
   async end(session: Session, reasonCode: Code, forget: boolean): Promise<void> {
     session.attachment?.end(reasonCode);
-    if (forget) await this.#forget(session);
+    if (forget) await this.#opening.run(session.key, () => this.#forget(session));
   }
 
   /** The principal may do nothing any more (semantics.md §1.9, §1.10). */
@@ -156,7 +166,7 @@ export class SessionDirectory {
     for (const session of this.#byKey.values()) session.attachment?.end(ReasonCode.serverShuttingDown);
     await this.#wills.stop();
     for (const timer of this.#expiries.values()) timer.cancel();
-    for (const session of this.#byKey.values()) session.record?.mark("meta", "cursor", "inFlight");
+    for (const session of this.#byKey.values()) session.record?.mark("meta", "progress");
     await this.saveMarked();
   }
 
@@ -173,6 +183,11 @@ export class SessionDirectory {
     if (!existing) return undefined;
     existing.attachment?.end(ReasonCode.sessionTakenOver);
     if (existing.hasEnded) return undefined;
+    if (existing.expiryS === 0) {
+      this.#wills.cancel(existing); // it was kept through a crash for its will alone, and the client is back
+      await this.#forget(existing);
+      return undefined;
+    }
     if (request.cleanStart) {
       await this.#forget(existing); // [MQTT-3.1.2-4]
       return undefined;
@@ -186,6 +201,18 @@ export class SessionDirectory {
   #create(key: string, principal: Principal): Session {
     const { randomId } = this.#options;
     return this.build(key, randomId(), randomId(), principal);
+  }
+
+  /** Where the engine does not take the session, a new one is not there, and an old one goes on waiting as it was. */
+  async #prepareOrLeave(session: Session, request: OpenRequest): Promise<void> {
+    const { expiryS } = session;
+    try {
+      await this.#prepare(session, request);
+    } catch (error) {
+      session.expiryS = expiryS;
+      this.abandoned(session);
+      throw error;
+    }
   }
 
   /** What must be durable before CONNACK: the session, where it outlives its connection, and its will. */
@@ -202,7 +229,7 @@ export class SessionDirectory {
     }
     if (request.expiryS > 0 && !session.isLogged) session.readLog();
     this.#add(session);
-    await session.record?.save("meta", "cursor", "inFlight");
+    await session.record?.save("meta", "progress");
   }
 
   #add(session: Session): void {
@@ -218,7 +245,7 @@ export class SessionDirectory {
     }
     this.#wills.schedule(session);
     this.#expireLater(session, session.expiryS);
-    session.record?.saveThen(["meta", "cursor", "inFlight"], () => {});
+    session.record?.saveThen(["meta", "progress"], () => {});
   }
 
   #expireLater(session: Session, delayS: number): void {

@@ -1,10 +1,15 @@
 import type { Held, OwnedParts, Owners, Plain } from "../ports/engine.ts";
 
-type PartName = keyof OwnedParts;
+/**
+ * What is saved together. `progress` is the cursor and the messages in flight, which are its only exceptions
+ * (semantics.md §2.4): one without the other would lose messages, or send them twice.
+ */
+export type RecordPart = "meta" | "progress";
 
 /** Where a session's parts are read when they are saved. */
 export interface RecordSource {
-  part(name: PartName): Plain;
+  metaPart(): Plain;
+  progressParts(): Pick<OwnedParts, "cursor" | "inFlight">;
   /** Something waits to be saved: within a second somebody has to. */
   recordMarked(): void;
   /** The record cannot be written any more, or it is not known whether it was. */
@@ -16,7 +21,7 @@ export class SessionRecord {
   readonly #owners: Owners;
   readonly #held: Held;
   readonly #source: RecordSource;
-  readonly #dirty = new Set<PartName>();
+  readonly #dirty = new Set<RecordPart>();
   #next: Promise<void> | undefined;
   #isClosed = false;
 
@@ -35,20 +40,20 @@ export class SessionRecord {
   }
 
   /** The parts will be saved with the next `save`. */
-  mark(...names: readonly PartName[]): void {
+  mark(...names: readonly RecordPart[]): void {
     if (this.#dirty.size === 0) this.#source.recordMarked();
     for (const name of names) this.#dirty.add(name);
   }
 
   /** Resolves when a save that began after the call is durable; rejects when it is not (or may not be). */
-  save(...names: readonly PartName[]): Promise<void> {
+  save(...names: readonly RecordPart[]): Promise<void> {
     this.mark(...names);
     this.#next ??= this.#saveSoon();
     return this.#next;
   }
 
   /** Saves, then goes on; where the save fails it does not go on: `recordFailed` has ended the connection. */
-  saveThen(names: readonly PartName[], next: () => void): void {
+  saveThen(names: readonly RecordPart[], next: () => void): void {
     this.save(...names).then(next, ignore);
   }
 
@@ -64,15 +69,27 @@ export class SessionRecord {
     await Promise.resolve();
     this.#next = undefined;
     if (this.#isClosed) return;
-    const parts: { -readonly [name in PartName]?: Plain } = {};
-    for (const name of this.#dirty) parts[name] = this.#source.part(name);
+    const names = [...this.#dirty];
     this.#dirty.clear();
     try {
-      await this.#owners.save(this.#held, parts);
+      await this.#owners.save(this.#held, this.#parts(names));
     } catch (error) {
-      if (!this.#isClosed) this.#source.recordFailed(error);
+      if (!this.#isClosed) this.#failed(names, error);
       throw error;
     }
+  }
+
+  #parts(names: readonly RecordPart[]): OwnedParts {
+    return {
+      ...(names.includes("meta") && { meta: this.#source.metaPart() }),
+      ...(names.includes("progress") && this.#source.progressParts()),
+    };
+  }
+
+  /** What was not saved still has to be. */
+  #failed(names: readonly RecordPart[], error: unknown): void {
+    this.mark(...names);
+    this.#source.recordFailed(error);
   }
 }
 

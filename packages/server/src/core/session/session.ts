@@ -8,7 +8,7 @@ import type { Link, Peer } from "../ports/transport.ts";
 import type { Delivery } from "../routing/delivery.ts";
 import type { LogReader } from "../routing/log-reader.ts";
 import type { Router } from "../routing/router.ts";
-import type { GiveBack } from "../routing/subscription.ts";
+import type { SharedOrigin } from "../routing/subscription.ts";
 import type { ClientTopic } from "./client-topics.ts";
 import { DropNotice } from "./drop-notice.ts";
 import { Incoming } from "./incoming.ts";
@@ -92,8 +92,9 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.#onPolicyChanged = options.onPolicyChanged;
     this.#onRecordMarked = options.onRecordMarked;
     this.#onPrincipalEnded = options.onPrincipalEnded;
-    const { directQueuedMessages, directQueuedBytes } = options.limits;
-    this.outgoing = new Outgoing({ ...options, owner: this, directQueuedMessages, directQueuedBytes });
+    const { directQueuedMessages, directQueuedBytes, inFlightBytes } = options.limits;
+    const bounds = { directQueuedMessages, directQueuedBytes, inFlightBytes };
+    this.outgoing = new Outgoing({ ...options, ...bounds, owner: this });
     this.subscriptions = new Subscriptions(this, options.router);
     this.#dropNotice = new DropNotice(this, options.clock);
   }
@@ -217,8 +218,8 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.outgoing.deliverLogged(message, seq, delivery);
   }
 
-  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, giveBack: GiveBack): void {
-    this.outgoing.deliverShared(message, seq, delivery, giveBack);
+  deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, origin: SharedOrigin): void {
+    this.outgoing.deliverShared(message, seq, delivery, origin);
   }
 
   dropped(reason: DropReason, count: number, bytes: number): void {
@@ -229,7 +230,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
 
   /** Sends one of the client's own topics, if it asked for it. */
   tell(topic: ClientTopic, content: Readonly<Record<string, unknown>>): void {
-    if (!this.attachment || !this.subscriptions.wants(topic)) return;
+    if (!this.attachment?.link.hasRoom || !this.subscriptions.wants(topic)) return;
     this.attachment.link.publish(clientMessage(topic, content), {
       qos: 0,
       packetId: 0,
@@ -241,11 +242,6 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   }
 
   // ---------------------------------------------------------------- RecordSource
-
-  part(name: "meta" | "cursor" | "inFlight"): Plain {
-    if (name === "inFlight") return this.outgoing.inFlightPart();
-    return name === "cursor" ? this.#cursorPart() : this.#metaPart();
-  }
 
   recordMarked(): void {
     this.#onRecordMarked(this);
@@ -260,7 +256,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.attachment?.link.close();
   }
 
-  #metaPart(): Plain {
+  metaPart(): Plain {
     const { tenant, clientId, identity, tokenId } = this.principal;
     return {
       id: this.id,
@@ -277,13 +273,14 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     };
   }
 
-  #cursorPart(): Plain {
-    return {
+  progressParts(): { cursor: Plain; inFlight: Plain } {
+    const cursor = {
       outgoing: this.outgoing.cursor(),
-      inbound: this.incoming.ids,
+      inbound: this.incoming.loggedIds,
       inboundAt: this.router.tailSeq,
       stoppedAt: this.stoppedAt ?? null,
     };
+    return { cursor, inFlight: this.outgoing.inFlightPart() };
   }
 }
 

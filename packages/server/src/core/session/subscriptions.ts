@@ -1,4 +1,4 @@
-import { isShared, parseShareFilter, type SubscriptionRequest } from "@weir/protocol";
+import { countLevels, isShared, parseShareFilter, type SubscriptionRequest } from "@weir/protocol";
 import { identityKey, type Principal } from "../access/principal.ts";
 import type { Seq } from "../ports/engine.ts";
 import type { LogReader } from "../routing/log-reader.ts";
@@ -47,6 +47,7 @@ export class Subscriptions {
   readonly #groups = new Map<Subscription, ShareGroup>();
   readonly #clientTopics = new Map<string, readonly ClientTopic[]>();
   #effectiveCount = 0;
+  #levelCount = 0;
 
   constructor(owner: SubscriptionsOwner, router: Router) {
     this.#owner = owner;
@@ -55,6 +56,11 @@ export class Subscriptions {
 
   get size(): number {
     return this.#byFilter.size + this.#clientTopics.size;
+  }
+
+  /** Levels of all requested filters together. */
+  get levelCount(): number {
+    return this.#levelCount;
   }
 
   get all(): Iterable<Subscription> {
@@ -85,7 +91,7 @@ export class Subscriptions {
   /** Undefined: the policy leaves nothing of it. The subscription replaces an older one to the same filter [MQTT-3.8.4-3]. */
   subscribe(request: SubscriptionRequest, identifier: number | undefined): Grant | undefined {
     const before = this.#byFilter.get(request.topicFilter);
-    const { granted, isChecked, isNarrowed } = this.#grant(request, before?.granted.length ?? 0);
+    const { granted, isChecked, isNarrowed } = this.#grant(request, before);
     if (granted.length === 0) return undefined;
     const subscription: Subscription = {
       recipient: this.#owner,
@@ -99,9 +105,8 @@ export class Subscriptions {
       isChecked,
       from: before && before.qos > 0 ? before.from : this.#router.headSeq,
     };
-    this.#install(subscription);
-    if (before) this.#uninstall(before);
-    this.#byFilter.set(request.topicFilter, subscription);
+    this.#replace(before, subscription);
+    if (!before) this.#levelCount += countLevels(request.topicFilter);
     return { subscription, isNew: !before, isNarrowed };
   }
 
@@ -110,7 +115,9 @@ export class Subscriptions {
     const subscription = this.#byFilter.get(topicFilter);
     if (!subscription) return false;
     this.#byFilter.delete(topicFilter);
-    this.#uninstall(subscription);
+    this.#levelCount -= countLevels(topicFilter);
+    this.#leaveTree(subscription);
+    this.#leaveLog(subscription, "drop");
     return true;
   }
 
@@ -128,13 +135,13 @@ export class Subscriptions {
   /** Computes every grant anew, under the policy as of now, and returns those that changed. */
   regrant(): Regrant[] {
     const changed: Regrant[] = [];
-    for (const subscription of this.#byFilter.values()) {
-      const { granted, isChecked } = this.#grant(subscription, subscription.granted.length);
-      subscription.isChecked = isChecked;
-      const before = subscription.granted;
-      if (sameFilters(before, granted) && !this.#hasMoved(subscription)) continue;
-      this.#replaceGrant(subscription, granted);
-      changed.push({ subscription, before });
+    for (const before of this.#byFilter.values()) {
+      const { granted, isChecked } = this.#grant(before, before);
+      const isSame = sameFilters(before.granted, granted) && !this.#hasMoved(before);
+      if (isSame && before.isChecked === isChecked) continue;
+      const subscription = { ...before, granted, isChecked };
+      this.#replace(before, subscription);
+      if (!isSame) changed.push({ subscription, before: before.granted });
     }
     return changed;
   }
@@ -149,6 +156,7 @@ export class Subscriptions {
     const subscription: Subscription = { ...rest, recipient: this.#owner, isChecked: false };
     this.#effectiveCount += saved.granted.length;
     this.#byFilter.set(saved.topicFilter, subscription);
+    this.#levelCount += countLevels(saved.topicFilter);
     if (key === undefined) this.#joinLog(subscription, after);
     else this.#joinGroup(subscription, key, after);
   }
@@ -164,10 +172,10 @@ export class Subscriptions {
     return plain;
   }
 
-  /** Nothing more is collected; what waits stays (semantics.md §1.9). */
-  stopCollecting(): void {
-    for (const subscription of this.#groups.keys()) this.#leaveLog(subscription);
-    this.#owner.reader?.freeze();
+  /** Nothing more is collected; what waits (up to that record) stays (semantics.md §1.9). */
+  stopCollecting(upTo?: Seq): void {
+    for (const subscription of this.#groups.keys()) this.#leaveLog(subscription, "retire");
+    this.#owner.reader?.freeze(upTo);
   }
 
   /** The counterpart, when a principal of the same identity resumes the session. */
@@ -176,38 +184,35 @@ export class Subscriptions {
   }
 
   clear(): void {
-    for (const subscription of this.#byFilter.values()) this.#uninstall(subscription);
-    this.#byFilter.clear();
+    for (const topicFilter of this.#byFilter.keys()) this.unsubscribe(topicFilter);
     this.#clientTopics.clear();
   }
 
   #grant(
     request: Pick<SubscriptionRequest, "topicFilter" | "qos">,
-    replaces: number,
+    replaces: Subscription | undefined,
   ): { granted: readonly GrantedFilter[]; isChecked: boolean; isNarrowed: boolean } {
     const { policy } = this.#owner.principal;
     const filter = parseShareFilter(request.topicFilter)?.filter ?? request.topicFilter;
-    const limit = maxEffectiveFilters - this.#effectiveCount + replaces;
+    const limit = maxEffectiveFilters - this.#effectiveCount + (replaces?.granted.length ?? 0);
     const { filters, checked, narrowed } = policy.effectiveFilters(filter, request.qos, Math.max(1, limit));
     return { granted: filters, isChecked: checked, isNarrowed: narrowed };
   }
 
-  #install(subscription: Subscription): void {
+  /** The new one joins before the old one leaves, and what waits for the old one stays: nothing is lost [MQTT-3.8.4-4]. */
+  #replace(before: Subscription | undefined, subscription: Subscription): void {
     this.#effectiveCount += subscription.granted.length;
     if (!isShared(subscription.topicFilter) && this.#owner.isConnected) this.#router.attach(subscription);
     this.#joinLog(subscription, undefined);
+    this.#byFilter.set(subscription.topicFilter, subscription);
+    if (!before) return;
+    this.#leaveTree(before);
+    this.#leaveLog(before, "retire");
   }
 
-  #uninstall(subscription: Subscription): void {
+  #leaveTree(subscription: Subscription): void {
     this.#effectiveCount -= subscription.granted.length;
     this.#router.detach(subscription);
-    this.#leaveLog(subscription);
-  }
-
-  #replaceGrant(subscription: Subscription, granted: readonly GrantedFilter[]): void {
-    this.#uninstall(subscription);
-    subscription.granted = granted;
-    this.#install(subscription);
   }
 
   #joinLog(subscription: Subscription, after: Seq | undefined): void {
@@ -218,14 +223,14 @@ export class Subscriptions {
     for (const filter of loggedFilters(subscription)) this.#owner.reader?.hold(filter, after);
   }
 
-  #leaveLog(subscription: Subscription): void {
+  #leaveLog(subscription: Subscription, how: "drop" | "retire"): void {
     const group = this.#groups.get(subscription);
     if (group) {
       this.#groups.delete(subscription);
       group.leave(subscription);
       this.#router.closeGroup(group);
     } else {
-      for (const filter of loggedFilters(subscription)) this.#owner.reader?.drop(filter);
+      for (const filter of loggedFilters(subscription)) this.#owner.reader?.[how](filter);
     }
   }
 

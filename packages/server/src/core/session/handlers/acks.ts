@@ -39,7 +39,7 @@ export function handlePubrel(connection: ServedConnection, packet: AckPacket): v
     connection.endInbound(packetId);
     connection.link.ack("pubcomp", packetId, ReasonCode.success);
   };
-  if (entry.isLogged && session.record) session.record.saveThen(["cursor"], complete);
+  if (entry.logId !== undefined && session.record) session.record.saveThen(["progress"], complete);
   else complete();
 }
 

@@ -4,7 +4,7 @@ import type { Principal } from "../../access/principal.ts";
 import { EngineError } from "../../ports/engine.ts";
 import type { Client } from "../client.ts";
 import type { Limits } from "../limits.ts";
-import { isWithinLimits, refusalOf } from "../publish-rules.ts";
+import { countOverlong, isWithinLimits, refusalOf } from "../publish-rules.ts";
 import { ServedConnection } from "../served-connection.ts";
 import type { Session } from "../session.ts";
 
@@ -74,7 +74,9 @@ function isClientIdAcceptable(packet: ConnectPacket): boolean {
 
 function refuseWill(client: Client, will: Will | undefined, principal: Principal): Refusal | undefined {
   if (!will) return undefined;
-  if (!isWithinLimits(will.topic, client.services.limits)) {
+  for (const topic of [will.topic, will.properties.responseTopic]) {
+    if (topic === undefined || isWithinLimits(topic, client.services.limits)) continue;
+    countOverlong(client.services, topic);
     return { reasonCode: ReasonCode.topicNameInvalid, reason: "will-topic" };
   }
   const topic = client.services.routerOf(principal.tenant).topic(will.topic);
@@ -92,7 +94,7 @@ async function openSession(client: Client, packet: ConnectPacket, principal: Pri
   const { services } = client;
   const expiryS = sessionExpiryS(packet, services.limits);
   const refresh = (): void => services.authenticator.refresh(principal);
-  const request = { principal, cleanStart: packet.cleanStart, expiryS, will: packet.will, refresh };
+  const request = { principal, cleanStart: packet.cleanStart, expiryS, will: ownWill(packet.will), refresh };
   await services.directory.open(request, (session, isPresent) => {
     if (client.isClosed) services.directory.abandoned(session);
     else if (principal.ended === undefined) accept(client, packet, session, isPresent);
@@ -101,6 +103,11 @@ async function openSession(client: Client, packet: ConnectPacket, principal: Pri
       refuse(client, packet, { reasonCode: ReasonCode.badUserNameOrPassword, reason: "ended" });
     }
   });
+}
+
+/** With bytes of its own: the payload is a view of the CONNECT, and the will stays as long as the session. */
+function ownWill(will: Will | undefined): Will | undefined {
+  return will && { ...will, payload: will.payload.slice() };
 }
 
 /** Clean Session 0 of 3.x outlives its connection by the broker's maximum. */

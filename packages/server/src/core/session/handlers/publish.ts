@@ -5,7 +5,7 @@ import type { Message } from "../../ports/message.ts";
 import type { Topic } from "../../routing/topic-table.ts";
 import type { Settle } from "../ack-queue.ts";
 import type { InboundEntry } from "../incoming.ts";
-import { isWithinLimits, type Refusal, refusalOf, refusalText } from "../publish-rules.ts";
+import { countOverlong, isWithinLimits, type Refusal, refusalOf, refusalText } from "../publish-rules.ts";
 import type { ServedConnection } from "../served-connection.ts";
 
 /** How long a 3.x client that cannot be told of a full disk is kept waiting (semantics.md §2.12). */
@@ -19,6 +19,7 @@ export function handlePublish(connection: ServedConnection, packet: PublishPacke
   if (name === undefined) return;
   if (packet.qos === 2 && isRepeated(connection, packet.packetId)) return;
   if (packet.qos > 0 && !connection.beginInbound(packet.qos as 1 | 2, packet.packetId)) {
+    counters.limitReached["mqtt.receiveMaximum"] += 1;
     connection.end(ReasonCode.receiveMaximumExceeded);
     return;
   }
@@ -34,12 +35,16 @@ export function handlePublish(connection: ServedConnection, packet: PublishPacke
 function resolveTopic(connection: ServedConnection, packet: PublishPacket): string | undefined {
   const alias = packet.properties?.topicAlias;
   if (alias === undefined) return packet.topic;
-  if (alias > connection.services.limits.topicAliasMaximum) {
+  const { limits, counters } = connection.services;
+  if (alias > limits.topicAliasMaximum) {
+    counters.limitReached["mqtt.topicAliasMaximum"] += 1;
     connection.end(ReasonCode.topicAliasInvalid); // [MQTT-3.3.2-9]
     return undefined;
   }
   if (packet.topic !== "") {
-    connection.topicAliases.set(alias, packet.topic);
+    // A topic that is refused anyway is not kept: an alias may stand for up to 64 KiB
+    if (packet.topic.length <= limits.maxTopicBytes) connection.topicAliases.set(alias, packet.topic);
+    else connection.topicAliases.delete(alias);
     return packet.topic;
   }
   const name = connection.topicAliases.get(alias);
@@ -64,7 +69,13 @@ function allowedTopic(connection: ServedConnection, packet: PublishPacket, name:
     return last.topic;
   }
   if (!isWithinLimits(name, connection.services.limits)) {
+    countOverlong(connection.services, name);
     refuseTopic(connection, packet);
+    return undefined;
+  }
+  if (responseTopic !== undefined && !isWithinLimits(responseTopic, connection.services.limits)) {
+    countOverlong(connection.services, responseTopic);
+    refusePublish(connection, packet, "response-topic");
     return undefined;
   }
   const topic = connection.session.router.topic(name);
@@ -159,48 +170,51 @@ function doneCode(connection: ServedConnection, message: Message): ReasonCode {
 
 /** The id is known before PUBREC can leave; what the log says of it decides (semantics.md §2.3). */
 function publishQos2(connection: ServedConnection, packetId: number, message: Message): void {
-  const { session } = connection;
-  const { incoming, incarnation, router } = session;
+  const { incoming, incarnation, record, router } = connection.session;
   const done = doneCode(connection, message);
+  const before = incoming.get(packetId);
   if (!router.needsLog(message)) {
     own(connection, packetId);
     connection.acks.add("pubrec", packetId, done);
-    router.deliver(message);
+    if (!before) router.deliver(message);
     return;
   }
-  const use = incoming.nextUse(incarnation);
-  const appended = router.append(message, { incarnation, packetId }, use);
-  const settle = connection.acks.reserve("pubrec", packetId);
-  const entry: InboundEntry = { state: "pending", id: use, isLogged: true, settled: undefined };
+  const id = before?.logId ?? incoming.nextUse(incarnation, record?.held.epoch ?? 0);
+  const entry: InboundEntry = { state: "pending", logId: id, settled: undefined };
   incoming.set(packetId, entry);
+  const inbound = { incarnation, packetId };
+  const appended = router.append(message, { inbound, id, isLogOnly: before !== undefined });
+  const settle = connection.acks.reserve("pubrec", packetId);
   entry.settled = appended.then(
     () => {
       entry.state = "owned";
       settle(done);
     },
     (error: unknown) => {
-      const isUnknown = error instanceof EngineError && error.maybeApplied;
-      if (isUnknown) entry.state = "unknown";
-      else incoming.delete(packetId);
-      notDurable(connection, settle, error);
+      entry.state = isUnknown(error) ? "unknown" : "missing";
+      if (notDurable(connection, settle, error)) incoming.delete(packetId);
     },
   );
 }
 
-/** The broker has the message, and nothing of it is in the log. */
-function own(connection: ServedConnection, packetId: number): void {
-  connection.session.incoming.set(packetId, { state: "owned", id: "", isLogged: false, settled: undefined });
+function isUnknown(error: unknown): boolean {
+  return error instanceof EngineError && error.maybeApplied;
 }
 
-/** A PUBLISH whose packet id was not released: PUBREC again and nothing else [MQTT-4.3.3-10]. */
+/** The broker has the message, and nothing of it is in the log. */
+function own(connection: ServedConnection, packetId: number): void {
+  connection.session.incoming.set(packetId, { state: "owned", logId: undefined, settled: undefined });
+}
+
+/**
+ * A PUBLISH whose packet id was not released: PUBREC again and nothing else [MQTT-4.3.3-10]. Where the log is known not
+ * to have the message it is published again, but only for the log: whoever takes it directly has it.
+ */
 function isRepeated(connection: ServedConnection, packetId: number): boolean {
   const entry = connection.session.incoming.get(packetId);
-  if (!entry) return false;
-  if (entry.state === "owned") {
-    connection.acks.add("pubrec", packetId, ReasonCode.success);
-    return true;
-  }
-  void answerRepeated(connection, packetId, entry);
+  if (!entry || entry.state === "missing") return false;
+  if (entry.state === "owned") connection.acks.add("pubrec", packetId, ReasonCode.success);
+  else void answerRepeated(connection, packetId, entry);
   return true;
 }
 
@@ -213,21 +227,27 @@ async function answerRepeated(
   const settle = connection.acks.reserve("pubrec", packetId);
   await entry.settled;
   try {
-    if (entry.state === "unknown" && (await connection.session.router.lookup(entry.id)))
-      entry.state = "owned";
+    if (entry.state === "unknown") entry.state = await whereabouts(connection, entry);
   } catch (error) {
     notDurable(connection, settle, error);
     return;
   }
   if (entry.state === "owned") settle(ReasonCode.success);
-  else {
-    connection.session.incoming.delete(packetId);
-    connection.close("lost"); // surely not there: the client sends it again, as new
-  }
+  else connection.close("lost"); // the client sends it again
 }
 
-/** The engine has not promised. Only where it surely has not got the message may an acknowledgement say so. */
-function notDurable(connection: ServedConnection, settle: Settle, error: unknown): void {
+async function whereabouts(
+  { session }: ServedConnection,
+  { logId }: InboundEntry,
+): Promise<"owned" | "missing"> {
+  return logId !== undefined && (await session.router.lookup(logId)) ? "owned" : "missing";
+}
+
+/**
+ * The engine has not promised. Only where it surely has not got the message may an acknowledgement say so; true: one
+ * did, and the client is done with the message.
+ */
+function notDurable(connection: ServedConnection, settle: Settle, error: unknown): boolean {
   const { services, link } = connection;
   const isRefused = error instanceof EngineError && !error.maybeApplied;
   const isFull = isRefused && (error.code === "full" || error.code === "overloaded");
@@ -237,10 +257,13 @@ function notDurable(connection: ServedConnection, settle: Settle, error: unknown
   );
   if (isFull && connection.protocolVersion === 5) {
     settle(ReasonCode.quotaExceeded);
-  } else if (isFull) {
+    return true;
+  }
+  if (isFull) {
     link.pause(true);
     services.clock.after(fullGraceMs, () => connection.close("lost"));
   } else {
     connection.close("lost");
   }
+  return false;
 }

@@ -1,6 +1,8 @@
 import type { SubackPacket, SubscribePacket, SubscriptionRequest } from "@weir/protocol";
-import { isShared, isTopicFilter, ReasonCode } from "@weir/protocol";
+import { countLevels, isShared, isTopicFilter, ReasonCode } from "@weir/protocol";
+import type { LimitName } from "../../ports/telemetry.ts";
 import { isClientTopicFilter } from "../client-topics.ts";
+import { countOverlong } from "../publish-rules.ts";
 import { retainedFor } from "../retained-delivery.ts";
 import type { ServedConnection } from "../served-connection.ts";
 import type { Grant } from "../subscriptions.ts";
@@ -25,7 +27,7 @@ export function handleSubscribe(connection: ServedConnection, packet: SubscribeP
     connection.session.pump();
   };
   const { record } = connection.session;
-  if (record) record.saveThen(["meta", "cursor"], finish);
+  if (record) record.saveThen(["meta", "progress"], finish);
   else finish();
 }
 
@@ -36,16 +38,19 @@ function subscribe(
 ): Answer {
   const { session, services } = connection;
   const { subscriptions } = session;
-  const { maxTopicBytes, maxTopicLevels, maxSubscriptions } = services.limits;
+  const { maxTopicBytes, maxTopicLevels } = services.limits;
   const refuse = (reasonCode: ReasonCode): Answer => ({
     request,
     reasonCode: refusalCode(connection, request, reasonCode),
     grant: undefined,
   });
   if (!isTopicFilter(request.topicFilter, { maxBytes: maxTopicBytes, maxLevels: maxTopicLevels })) {
+    countOverlong(services, request.topicFilter);
     return refuse(ReasonCode.topicFilterInvalid);
   }
-  if (subscriptions.size >= maxSubscriptions && !subscriptions.has(request.topicFilter)) {
+  const exceeded = exceededLimit(connection, request.topicFilter);
+  if (exceeded !== undefined) {
+    services.counters.limitReached[exceeded] += 1;
     return refuse(ReasonCode.quotaExceeded);
   }
   if (isClientTopicFilter(request.topicFilter)) {
@@ -61,6 +66,16 @@ function subscribe(
   }
   const qos = Math.max(...grant.subscription.granted.map((granted) => granted.qos));
   return { request, reasonCode: qos, grant };
+}
+
+/** What there is too much of for one more filter. Replacing a subscription is always possible. */
+function exceededLimit({ session, services }: ServedConnection, topicFilter: string): LimitName | undefined {
+  const { subscriptions } = session;
+  const { maxSubscriptions, maxSubscriptionLevels } = services.limits;
+  if (subscriptions.has(topicFilter)) return undefined;
+  if (subscriptions.size >= maxSubscriptions) return "limits.maxSubscriptions";
+  const levels = subscriptions.levelCount + countLevels(topicFilter);
+  return levels > maxSubscriptionLevels ? "limits.maxSubscriptionLevels" : undefined;
 }
 
 /** 3.1.1 knows only 0x80; 3.1 not even that: the requested QoS is echoed and nothing delivered (semantics.md §2.14). */
@@ -111,5 +126,5 @@ function sendRetained(connection: ServedConnection, { subscription, isNew }: Gra
   if (isShared(subscription.topicFilter) || subscription.retainHandling === 2) return;
   if (subscription.retainHandling === 1 && !isNew) return;
   const { session } = connection;
-  session.outgoing.addRetained(retainedFor(session.router, subscription));
+  session.outgoing.addRetained(subscription.topicFilter, retainedFor(session.router, subscription));
 }
