@@ -47,6 +47,12 @@ async function awaySession(clientId: string, topicFilter: string): Promise<void>
   await client.disconnect();
 }
 
+/** As `/metrics` says. */
+async function retainedCount(): Promise<number> {
+  const metrics = await fetch(`http://127.0.0.1:${broker.addresses.http.port}/metrics`);
+  return Number(/^weir_retained_messages (\d+)$/m.exec(await metrics.text())?.[1]);
+}
+
 describe("3.3.1 header flags", () => {
   refuses(MALFORMED, [
     ["a PUBLISH with QoS bits 11 [MQTT-3.3.1-4]", framed(0x36, `"a" 0001 00`)],
@@ -269,6 +275,21 @@ describe("3.3.2.3.3 Message Expiry Interval", () => {
     const late = await broker.connect();
     await late.subscribe({ topicFilter: "expiry/retained", qos: 1 });
     await late.expectSilence();
+  });
+
+  test("a retained message that has expired is forgotten, and nobody is told that theirs was dropped [MQTT-3.3.2-5]", async () => {
+    const before = await retainedCount();
+    await publisher.publish("expiry/forgotten", "x", { ...expiring(30), retain: true });
+    expect(await retainedCount()).toBe(before + 1);
+    const client = await broker.connect();
+    await client.subscribe("$client/dropped");
+    clock.advance(31 * SECOND);
+    await client.subscribe("expiry/forgotten");
+    clock.advance(120 * SECOND);
+    await client.expectSilence();
+    clock.advance(2 * SECOND); // a checkpoint, once it has let the last one finish
+    await client.expectSilence();
+    expect(await retainedCount()).toBe(before);
   });
 });
 

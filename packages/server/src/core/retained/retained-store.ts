@@ -47,7 +47,7 @@ export class RetainedStore {
     prune(path, levels);
   }
 
-  /** Removes what has expired, some of it up to a minute late, and gives it. Cheap where nothing has. */
+  /** Removes what has expired, up to two minutes late, and gives it. Cheap: call it as often as you like. */
   takeExpired(nowMs: number): readonly Message[] {
     const expired = this.#calendar.due(nowMs);
     for (const message of expired) this.remove(message.topic.levels);

@@ -79,6 +79,11 @@ export class RetainedView {
     this.#dirty.add(message.topic.name);
   }
 
+  /** Forgets what has expired, if not at once: nobody is sent it any more. */
+  expire(nowMs: number): void {
+    for (const { topic } of this.#store.takeExpired(nowMs)) this.#dirty.add(topic.name);
+  }
+
   async load(): Promise<void> {
     const position = await this.#kv.get(positionKey);
     if (typeof position?.value === "number") this.#savedUpTo = position.value;

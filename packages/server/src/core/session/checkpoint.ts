@@ -67,6 +67,7 @@ export class Checkpoint {
   /** Groups say how far they were before their members save what they took; the log forgets last. */
   async #checkpoint(router: Router, directory: SessionDirectory): Promise<void> {
     const upTo = router.tailSeq;
+    router.retainedView.expire(this.#options.clock.nowMs());
     const cursors = cursorsOf(router);
     const shared = sharedIn(router, directory);
     this.#enforceQueueBounds(router, directory);

@@ -510,6 +510,7 @@ export class Outgoing implements FeedSink {
   }
 
   #sendRetained(message: Message, delivery: Delivery): void {
+    if (message.expiresAtMs <= this.#clock.nowMs()) return; // not lost to this client: there is none any more
     const accepted = this.#accept(message, delivery, undefined);
     if (!accepted) return;
     if (Math.min(message.qos, accepted.qos) === 0) this.#sendQos0(message, accepted);
