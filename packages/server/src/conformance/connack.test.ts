@@ -181,7 +181,7 @@ describe("3.1.2.10 keep alive", () => {
 
   test("keep alive 0 of 3.1.1 allows any silence", async () => {
     const client = await broker.connect({ version: 4, keepAlive: 0 });
-    clock.advance(86_400 * SECOND);
+    clock.advance(3_600 * SECOND);
     await client.expectSilence();
   });
 
