@@ -106,6 +106,7 @@ export class Router implements ShareGroupHome {
     const found: Subscriber[] = [];
     this.#tree.match(topic.levels, found);
     topic.recipients = new RecipientSet(found);
+    this.#topics.recipientsAdded(found.length);
     topic.stamp = stamp;
     return topic.recipients;
   }

@@ -13,7 +13,9 @@ export interface Topic extends TopicName {
 
 /** What a level costs beside its characters, more or less. */
 const levelBytes = 32;
-const defaultGenerationBytes = 16 * 1_048_576;
+/** What a recipient costs in a topic's set of them. */
+const recipientBytes = 128;
+const defaultGenerationBytes = 32 * 1_048_576;
 
 /**
  * Topics by name, so that a message costs one Map look-up instead of a split and a tree walk. Bounded without
@@ -31,11 +33,16 @@ export class TopicTable {
   constructor(
     slotsFor: (levels: readonly string[]) => VersionSlots,
     generationSize = 65_536,
-    generationBytes = defaultGenerationBytes,
+    generationBytes: number = defaultGenerationBytes,
   ) {
     this.#slotsFor = slotsFor;
     this.#generationSize = generationSize;
     this.#generationBytes = generationBytes;
+  }
+
+  /** A topic has got a set of so many recipients, which stays with it. */
+  recipientsAdded(count: number): void {
+    this.#youngBytes += count * recipientBytes;
   }
 
   get(name: string): Topic {

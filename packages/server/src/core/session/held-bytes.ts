@@ -1,0 +1,65 @@
+import type { MessageProperties } from "@weir/protocol";
+import type { Message } from "../ports/message.ts";
+
+/** What a message costs beside its payload and properties, more or less. */
+const overheadBytes = 128;
+const pairOverheadBytes = 64;
+/** A payload this much smaller than the chunk in which it came may share that with others. */
+const sharingRatio = 4;
+
+/**
+ * What messages that are kept cost in memory. A payload is a view of the chunk in which it came, and keeps all of it:
+ * so a chunk counts as a whole, and once, as long as one message of it is held.
+ */
+export class HeldBytes {
+  #bytes = 0;
+  readonly #messagesOf = new Map<ArrayBufferLike, number>();
+
+  get total(): number {
+    return this.#bytes;
+  }
+
+  hold(message: Message): void {
+    const { buffer } = message.payload;
+    this.#bytes += ownBytes(message);
+    if (!mayShare(message)) return;
+    const messages = this.#messagesOf.get(buffer) ?? 0;
+    if (messages === 0) this.#bytes += buffer.byteLength;
+    this.#messagesOf.set(buffer, messages + 1);
+  }
+
+  /** The counterpart, for a message that was held. */
+  release(message: Message): void {
+    const { buffer } = message.payload;
+    this.#bytes -= ownBytes(message);
+    if (!mayShare(message)) return;
+    const messages = this.#messagesOf.get(buffer) ?? 0;
+    if (messages > 1) {
+      this.#messagesOf.set(buffer, messages - 1);
+    } else if (this.#messagesOf.delete(buffer)) {
+      this.#bytes -= buffer.byteLength;
+    }
+  }
+
+  clear(): void {
+    this.#bytes = 0;
+    this.#messagesOf.clear();
+  }
+}
+
+function mayShare({ payload }: Message): boolean {
+  return payload.buffer.byteLength > payload.length * sharingRatio + overheadBytes;
+}
+
+function ownBytes(message: Message): number {
+  const { payload, properties } = message;
+  const chunkBytes = mayShare(message) ? 0 : payload.buffer.byteLength;
+  return overheadBytes + chunkBytes + (properties === undefined ? 0 : propertiesBytes(properties));
+}
+
+function propertiesBytes(properties: MessageProperties): number {
+  const { contentType = "", responseTopic = "", correlationData, userProperties = [] } = properties;
+  let bytes = contentType.length + responseTopic.length + (correlationData?.buffer.byteLength ?? 0);
+  for (const [name, value] of userProperties) bytes += pairOverheadBytes + name.length + value.length;
+  return bytes;
+}
