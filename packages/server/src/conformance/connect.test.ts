@@ -248,7 +248,8 @@ describe("3.1.4 what CONNECT leads to", () => {
   test("the same client id again closes an older connection of 3.1.1 [MQTT-3.1.1 3.1.4-2]", async () => {
     const older = await broker.connect({ clientId: "taken4", version: 4 });
     const newer = await broker.connect({ clientId: "taken4", version: 4 });
-    expect((await older.closed).disconnect).toBeUndefined();
+    await older.closed;
+    expect(framesOf(older.chunks)).toEqual(["20020000"]);
     await newer.expectSilence();
   });
 
