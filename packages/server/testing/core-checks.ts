@@ -37,9 +37,10 @@ function checkOrigin({ messages, problems }: Judged, client: ModelClient): void 
   }
 }
 
+/** A PUBLISH given to a link that is busy is read a step later. */
 function mayCome(wanted: Wanted, message: Published): boolean {
   const { askedAt, endedAt = Infinity } = wanted;
-  return matches(wanted, message) && askedAt <= message.lastSentAt && endedAt >= message.sentAt;
+  return matches(wanted, message) && askedAt <= message.lastSentAt + 1 && endedAt >= message.sentAt;
 }
 
 function matches({ topicFilter }: Wanted, { topic }: Published): boolean {
@@ -91,7 +92,7 @@ function checkOrder({ messages, problems }: Judged, client: ModelClient): void {
 function wasWanted({ wanted, options }: ModelClient, message: Published): boolean {
   return (
     options.username === undefined &&
-    wanted.some((one) => matches(one, message) && one.askedAt <= message.sentAt)
+    wanted.some((one) => matches(one, message) && (one.grantedAt ?? Infinity) < message.sentAt)
   );
 }
 

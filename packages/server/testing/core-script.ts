@@ -57,6 +57,7 @@ export class CoreScript implements ModelWorld {
   readonly #crashed = Promise.withResolvers<void>();
   #crashedAtMs: number | undefined;
   #messages = 0;
+  #ticksAhead = 0;
 
   constructor(options: ScriptOptions) {
     this.#options = options;
@@ -88,6 +89,10 @@ export class CoreScript implements ModelWorld {
     };
   }
 
+  get isDown(): boolean {
+    return this.#after !== undefined;
+  }
+
   fail(what: string): void {
     this.problems.push(`step ${this.step}: ${what}`);
   }
@@ -115,7 +120,7 @@ export class CoreScript implements ModelWorld {
     else if (dice < 80) this.#client(random.pick(["S1", "S2", "N1"])).unsubscribe(random.pick(filters));
     else if (dice < 86) client.isLazy = !client.isLazy;
     else if (dice < 90) client.setRoom(random.chance(0.5));
-    else if (dice < 95) this.#clock.advance(random.pick([100, 600, 1_100]));
+    else if (dice < 95) this.#ticksAhead = random.pick([1, 6, 11]);
     else this.#failSomething();
   }
 
@@ -155,6 +160,10 @@ export class CoreScript implements ModelWorld {
   async #proceed(): Promise<void> {
     const random = this.#random;
     if (this.#options.isHeld) for (let left = random.below(8); left > 0; left -= 1) await this.#letGo();
+    for (; this.#ticksAhead > 0; this.#ticksAhead -= 1) {
+      this.#clock.advance(100);
+      await this.#clock.settle();
+    }
     const dice = random.below(3);
     if (dice > 0) await microtasks();
     if (dice > 1) await this.#clock.settle();
@@ -207,7 +216,8 @@ export class CoreScript implements ModelWorld {
         client.setRoom(true);
       }
       await this.#quiet();
-      this.#clock.advance(1_200);
+      this.#ticksAhead = 12;
+      await this.#proceed();
     }
     await this.#quiet();
     for (const client of this.#clients) {

@@ -57,6 +57,8 @@ export interface ModelClientOptions {
 export interface ModelWorld {
   readonly fixture: CoreFixture;
   readonly step: number;
+  /** The broker has crashed and is not there again. */
+  readonly isDown: boolean;
   fail(what: string): void;
 }
 
@@ -114,7 +116,7 @@ export class ModelClient {
   // ── What it does
 
   connect(): void {
-    if (this.#link) return;
+    if (this.#link || this.#world.isDown) return;
     const { clientId, isPersistent, username, will, receiveMaximum } = this.options;
     this.#link = this.#world.fixture.link();
     this.connections += 1;

@@ -1,11 +1,12 @@
-import type {
-  AppendResult,
-  Kv,
-  Log,
-  LogRecord,
-  Seq,
-  StoredRecord,
-  Subscription as Stoppable,
+import {
+  type AppendResult,
+  EngineError,
+  type Kv,
+  type Log,
+  type LogRecord,
+  type Seq,
+  type StoredRecord,
+  type Subscription as Stoppable,
 } from "../ports/engine.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Message } from "../ports/message.ts";
@@ -146,7 +147,8 @@ export class Router implements ShareGroupHome {
     if (!how.isLogOnly) this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
     const record = toRecord(message, this.#clock.nowMs(), how.inbound);
     const appended = this.#log.append(this.tenant, record, how.id);
-    if (staged) appended.then(staged.keep, staged.undo);
+    if (staged)
+      appended.then(staged.keep, (error: unknown) => (isUnknown(error) ? staged.keep() : staged.undo()));
     return appended;
   }
 
@@ -310,6 +312,11 @@ export class Router implements ShareGroupHome {
 
 function entryOf(subscription: Subscription, granted: GrantedFilter): SubscriptionEntry {
   return { kind: "entry", subscription, qos: granted.qos };
+}
+
+/** Whether the log may have the record all the same. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof EngineError && error.maybeApplied;
 }
 
 function filterAt(subscription: Subscription, index: number): string {

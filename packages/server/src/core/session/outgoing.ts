@@ -267,7 +267,7 @@ export class Outgoing implements FeedSink {
   /** The groups have saved it of the oldest `count`. */
   forgetShared(count: number): void {
     this.#shared = this.#shared.slice(count);
-    this.#owner.record?.mark("progress");
+    this.#owner.record?.saveThen(["progress"], () => {});
   }
 
   recover(cursor: { readonly lastId: number }, inFlight: readonly SavedEntry[]): void {

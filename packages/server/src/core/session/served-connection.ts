@@ -92,11 +92,17 @@ export class ServedConnection implements Attachment {
   /** PUBACK is the last acknowledgement at QoS 1; at QoS 2 a refusing PUBREC is [MQTT-4.3.3-9]. */
   #acknowledged(ack: SentAck): void {
     if (ack.type === "puback") this.#unacknowledged -= 1;
-    else if (ack.reasonCode >= 0x80) this.endInbound(ack.packetId);
+    else if (ack.reasonCode >= 0x80) this.#refused(ack.packetId);
     if (this.#isHeldBack && this.acks.length * 2 <= this.services.limits.receiveMaximum) {
       this.#isHeldBack = false;
       this.link.pause(false);
     }
+  }
+
+  /** The client is done with the message; had PUBREC not left, it would send it again. */
+  #refused(packetId: number): void {
+    this.endInbound(packetId);
+    this.session.incoming.delete(packetId);
   }
 
   /** Older clients know no Receive Maximum: while too many wait for the engine, reading stops. */

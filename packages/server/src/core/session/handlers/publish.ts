@@ -192,7 +192,7 @@ function publishQos2(connection: ServedConnection, packetId: number, message: Me
     },
     (error: unknown) => {
       entry.state = isUnknown(error) ? "unknown" : "missing";
-      if (notDurable(connection, settle, error)) incoming.delete(packetId);
+      notDurable(connection, settle, error);
     },
   );
 }
@@ -243,11 +243,8 @@ async function whereabouts(
   return logId !== undefined && (await session.router.lookup(logId)) ? "owned" : "missing";
 }
 
-/**
- * The engine has not promised. Only where it surely has not got the message may an acknowledgement say so; true: one
- * did, and the client is done with the message.
- */
-function notDurable(connection: ServedConnection, settle: Settle, error: unknown): boolean {
+/** The engine has not promised. Only where it surely has not got the message may an acknowledgement say so. */
+function notDurable(connection: ServedConnection, settle: Settle, error: unknown): void {
   const { services, link } = connection;
   const isRefused = error instanceof EngineError && !error.maybeApplied;
   const isFull = isRefused && (error.code === "full" || error.code === "overloaded");
@@ -257,13 +254,10 @@ function notDurable(connection: ServedConnection, settle: Settle, error: unknown
   );
   if (isFull && connection.protocolVersion === 5) {
     settle(ReasonCode.quotaExceeded);
-    return true;
-  }
-  if (isFull) {
+  } else if (isFull) {
     link.pause(true);
     services.clock.after(fullGraceMs, () => connection.close("lost"));
   } else {
     connection.close("lost");
   }
-  return false;
 }
