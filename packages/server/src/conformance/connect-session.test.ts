@@ -1,3 +1,4 @@
+import type { PublishPacket } from "@weir/protocol";
 import {
   type BrokerFixture,
   FakeClock,
@@ -209,6 +210,32 @@ describe("what a session holds", () => {
     expect(await back.release(9)).toMatchObject({ packetId: 9, reasonCode: 0 });
     expect(textOf(await watcher.receive("publish"))).toBe("once");
     await watcher.expectSilence();
+  });
+
+  test("a backlog comes whole over many connections, in order at each QoS [MQTT-3.1.2-5] [MQTT-3.1.2-23]", async () => {
+    const properties = { sessionExpiryInterval: 60, receiveMaximum: 7 };
+    await leaveSession("backlog", "backlog");
+    const publisher = await broker.connect();
+    const count = 400;
+    for (let i = 0; i < count; i++)
+      await publisher.publish("backlog", String(i), { qos: i % 2 === 0 ? 1 : 2 });
+
+    const got = new Map<number, PublishPacket>();
+    while (got.size < count) {
+      const client = await broker.connect({ clientId: "backlog", cleanStart: false, properties });
+      for (let i = 0; i < 37 && got.size < count; i++) {
+        const message = await client.receive("publish");
+        expect(message.dup || !got.has(Number(textOf(message)))).toBe(true);
+        got.set(Number(textOf(message)), message);
+        await client.acknowledge(message);
+      }
+      await client.disconnect();
+    }
+    for (const qos of [1, 2]) {
+      const numbers = [...got].filter(([, message]) => message.qos === qos).map(([number]) => number);
+      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+      expect(numbers).toHaveLength(count / 2);
+    }
   });
 
   test("its subscriptions with their options and identifiers", async () => {
