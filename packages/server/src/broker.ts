@@ -8,6 +8,7 @@ import { isLocalRequest } from "./auth/known-host.ts";
 import { TokenAccess } from "./auth/token-access.ts";
 import { SystemClock } from "./clock/system-clock.ts";
 import type { Config, LogLevel } from "./config/config.ts";
+import { SteadyAdmission } from "./connection/admission.ts";
 import { ConnectionHost } from "./connection/connection-host.ts";
 import type { Clock } from "./core/ports/clock.ts";
 import type { Engine } from "./core/ports/engine.ts";
@@ -153,6 +154,7 @@ class WiredBroker implements Broker {
       host: mqtt.host,
       port: mqtt.port,
       proxies: mqtt.proxyProtocol,
+      maxHandshakes: this.#config.limits.maxHandshakes,
     });
     const tls = mqtt.tls && this.#tlsTransport(mqtt.tls);
     const webSocket = this.#webSocketTransport(http);
@@ -175,7 +177,18 @@ class WiredBroker implements Broker {
       ...(clientCa !== undefined && { clientCa: readFileSync(clientCa) }),
     };
     const { host, proxyProtocol } = this.#config.mqtt;
-    return new TlsTransport({ ...this.#transportOptions(), host, port, credentials, proxies: proxyProtocol });
+    const { maxHandshakes } = this.#config.limits;
+    const bounds = { maxHandshakes, admission: this.#tlsAdmission() };
+    const shared = { ...this.#transportOptions(), host, port, proxies: proxyProtocol };
+    return new TlsTransport({ ...shared, ...bounds, credentials });
+  }
+
+  /** A handshake costs far more than a CONNECT. Nobody waits for longer than it may take to connect. */
+  #tlsAdmission(): SteadyAdmission {
+    const { tlsHandshakeRate: ratePerS, connectTimeoutS } = this.#config.limits;
+    const { clock, counters } = this.#parts;
+    const waiting = { maxWaiting: ratePerS * connectTimeoutS, maxWaitingBytes: Infinity };
+    return new SteadyAdmission({ clock, counters, limit: "limits.tlsHandshakeRate", ratePerS, ...waiting });
   }
 
   #webSocketTransport({ server }: HttpServer): WebSocketTransport {
@@ -274,7 +287,7 @@ function wire(config: Config, adapters: BrokerAdapters): Parts {
 }
 
 function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promise<HttpServer> {
-  const { version, access, core, engine, clock, logger, limits, metrics } = parts;
+  const { version, access, core, engine, clock, logger, limits, metrics, counters } = parts;
   const sessions = new SessionAdmin(core.sessions);
   const { tls, trustedProxies } = config.http;
   return createHttpServer({
@@ -287,6 +300,11 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     authenticateCaller: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
     readiness: () => readinessOf(engine, isServing()),
     isLocal: (request) => isLocalRequest(request, []),
+    maxConnections: config.limits.maxHttpConnections,
+    connectionRefused: () => {
+      counters.connectionsRefused += 1;
+      counters.limitReached["limits.maxHttpConnections"] += 1;
+    },
     trustedProxies,
     ...(tls && { tls: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
   });

@@ -1,32 +1,39 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "@weir/testkit";
 import { createCounters } from "../core/ports/telemetry.ts";
-import { Admission, networkOf } from "./admission.ts";
-import type { AdmissionOptions, Entrant } from "./admission.ts";
+import { networkOf, SteadyAdmission } from "./admission.ts";
+import type { Entrant } from "../core/ports/admission.ts";
+import type { SteadyAdmissionOptions } from "./admission.ts";
 
 interface Door {
   readonly clock: FakeClock;
-  readonly admission: Admission;
+  readonly admission: SteadyAdmission;
   /** Whose turn has come, in order. */
   readonly admitted: string[];
   readonly enter: (network: string, bytes?: number) => { readonly turn: string; readonly entrant: Entrant };
 }
 
 /** 1,000 a second: 20 at once, then one each millisecond. */
-function openDoor(options: Partial<AdmissionOptions> = {}): Door {
+function openDoor(options: Partial<SteadyAdmissionOptions> = {}): Door {
   const clock = new FakeClock();
   const bounds = { ratePerS: 1_000, maxWaiting: 100, maxWaitingBytes: 10_000 };
-  const admission = new Admission({ clock, counters: createCounters(), ...bounds, ...options });
+  const admission = new SteadyAdmission({
+    clock,
+    counters: createCounters(),
+    limit: "limits.connectRate",
+    ...bounds,
+    ...options,
+  });
   const admitted: string[] = [];
   const enter: Door["enter"] = (network, bytes = 1) => {
-    const entrant = { network, bytes, admitted: () => void admitted.push(network) };
+    const entrant = { address: network, bytes, admitted: () => void admitted.push(network) };
     return { turn: admission.enter(entrant), entrant };
   };
   return { clock, admission, admitted, enter };
 }
 
 /** A door whose burst is used up. */
-function crowdedDoor(options: Partial<AdmissionOptions> = {}): Door {
+function crowdedDoor(options: Partial<SteadyAdmissionOptions> = {}): Door {
   const door = openDoor(options);
   while (door.enter("crowd").turn === "now");
   door.clock.advance(1);
@@ -38,7 +45,7 @@ async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-describe("Admission", () => {
+describe("SteadyAdmission", () => {
   it("lets a burst of 20 ms in at once, and lines up the rest", () => {
     const { admission, enter } = openDoor();
     const turns = Array.from({ length: 25 }, () => enter("a").turn);

@@ -1,25 +1,18 @@
 import type { Clock } from "../core/ports/clock.ts";
-import type { Counters } from "../core/ports/telemetry.ts";
+import type { Admission, Entrant } from "../core/ports/admission.ts";
+import type { Counters, LimitName } from "../core/ports/telemetry.ts";
 
-export interface AdmissionOptions {
+export interface SteadyAdmissionOptions {
   readonly clock: Clock;
   readonly counters: Counters;
+  /** What is counted when somebody has to wait or is turned away. */
+  readonly limit: LimitName;
   /** How many are let in a second, on average and nearly evenly. */
   readonly ratePerS: number;
   /** How many may wait for it. */
   readonly maxWaiting: number;
   /** What those who wait may hold in memory together. */
   readonly maxWaitingBytes: number;
-}
-
-/** Somebody at the door. */
-export interface Entrant {
-  /** Where it comes from, as `networkOf` has it: each network's entrants take turns with the others'. */
-  readonly network: string;
-  /** What it holds in memory while it waits. */
-  readonly bytes: number;
-  /** Its turn has come. */
-  admitted(): void;
 }
 
 /** Whom an address belongs to, as far as that can be told: with IPv6 a subscriber has a whole /64. */
@@ -39,8 +32,8 @@ const TICK_MS = 2;
  * A door that lets in at a steady rate: a token bucket with a bounded line in front of it. Networks take turns, and each
  * may fill half of what the others leave free, so that one that floods the door takes neither all turns nor all places.
  */
-export class Admission {
-  readonly #options: AdmissionOptions;
+export class SteadyAdmission implements Admission {
+  readonly #options: SteadyAdmissionOptions;
   /** By network, next in turn first. */
   readonly #lanes = new Map<string, Lane>();
   #waiting = 0;
@@ -49,7 +42,7 @@ export class Admission {
   #filledAtMs: number;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: AdmissionOptions) {
+  constructor(options: SteadyAdmissionOptions) {
     this.#options = options;
     this.#tokens = this.#burst;
     this.#filledAtMs = options.clock.nowMs();
@@ -59,29 +52,29 @@ export class Admission {
     return this.#waiting;
   }
 
-  /** `now`: go on. `later`: `admitted` will be called, unless `leave` comes first. `full`: there is no place to wait. */
   enter(entrant: Entrant): "now" | "later" | "full" {
     this.#fill();
     if (this.#waiting === 0 && this.#tokens >= 1) {
       this.#tokens -= 1;
       return "now";
     }
-    this.#options.counters.limitReached["limits.connectRate"] += 1;
-    const lane = this.#lanes.get(entrant.network) ?? new Lane();
+    this.#options.counters.limitReached[this.#options.limit] += 1;
+    const network = networkOf(entrant.address);
+    const lane = this.#lanes.get(network) ?? new Lane();
     if (!this.#hasPlace(lane, entrant)) return "full";
-    this.#lanes.set(entrant.network, lane);
+    this.#lanes.set(network, lane);
     this.#count(lane, entrant, 1);
     lane.entrants.add(entrant);
     this.#arm();
     return "later";
   }
 
-  /** Does not want in any longer; it may not have waited at all. */
   leave(entrant: Entrant): void {
-    const lane = this.#lanes.get(entrant.network);
+    const network = networkOf(entrant.address);
+    const lane = this.#lanes.get(network);
     if (!lane?.entrants.delete(entrant)) return;
     this.#count(lane, entrant, -1);
-    if (lane.entrants.size === 0) this.#lanes.delete(entrant.network);
+    if (lane.entrants.size === 0) this.#lanes.delete(network);
   }
 
   close(): void {

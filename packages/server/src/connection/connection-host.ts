@@ -2,7 +2,7 @@ import type { Acceptor, ByteStream } from "../core/ports/byte-stream.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Counters, Logger } from "../core/ports/telemetry.ts";
 import type { Peer } from "../core/ports/transport.ts";
-import { Admission } from "./admission.ts";
+import { SteadyAdmission } from "./admission.ts";
 import type { ConnectionCore } from "./client-handler.ts";
 import { Connection } from "./connection.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
@@ -61,7 +61,7 @@ export class ConnectionHost implements Acceptor {
   readonly deadlines: DeadlineWheel;
   readonly pool: SlabPool = new SlabPool();
   readonly handshakes: Handshakes;
-  readonly admission: Admission;
+  readonly admission: SteadyAdmission;
   readonly #maxConnections: number;
   #connectionCount = 0;
 
@@ -77,8 +77,9 @@ export class ConnectionHost implements Acceptor {
     this.connectTimeoutMs = limits.connectTimeoutMs;
     this.deadlines = new DeadlineWheel(options.clock);
     this.handshakes = new Handshakes({ ...options, ...limits });
-    this.admission = new Admission({
+    this.admission = new SteadyAdmission({
       ...options,
+      limit: "limits.connectRate",
       ratePerS: limits.connectRate,
       maxWaiting: limits.connectQueue,
       maxWaitingBytes: limits.maxHandshakeBytes,

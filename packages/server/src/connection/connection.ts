@@ -10,9 +10,8 @@ import type { AckPacket, ClientPacket, PacketBound, ProtocolVersion, ServerPacke
 import type { ByteSink, ByteStream } from "../core/ports/byte-stream.ts";
 import type { Message } from "../core/ports/message.ts";
 import type { Link, LinkSettings, OutgoingPublish, Peer } from "../core/ports/transport.ts";
+import type { Entrant } from "../core/ports/admission.ts";
 import type { LimitName } from "../core/ports/telemetry.ts";
-import { networkOf } from "./admission.ts";
-import type { Entrant } from "./admission.ts";
 import type { Handshaking } from "./handshakes.ts";
 import type { ClientHandler } from "./client-handler.ts";
 import type { ConnectionHost } from "./connection-host.ts";
@@ -192,7 +191,7 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
     handshakes.end(this);
     const { promise, resolve } = Promise.withResolvers<void>();
     const admitted = (): void => resolve(this.#connectAdmitted(packet));
-    const entrant = { network: networkOf(this.#address), bytes: this.receivedBytes, admitted };
+    const entrant = { address: this.#address, bytes: this.receivedBytes, admitted };
     const turn = admission.enter(entrant);
     if (turn === "later") {
       this.#phase = "waiting";

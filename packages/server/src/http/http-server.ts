@@ -34,6 +34,10 @@ export interface HttpServerOptions {
   isLocal(request: RequestOrigin): boolean;
   /** PEM; undefined: plain HTTP. */
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
+  /** Connections that have not become WebSockets; more are cut. 10,000 by default. */
+  readonly maxConnections?: number;
+  /** One was cut because there are so many. */
+  connectionRefused?(): void;
   /** Addresses or networks whose X-Forwarded-For counts. */
   readonly trustedProxies?: readonly string[];
 }
@@ -60,11 +64,17 @@ const MAX_PATH_PARAMETER_CHARACTERS = 4_096;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+const TLS_HANDSHAKE_TIMEOUT_MS = 5_000;
+/** How late the time-outs for headers and requests may be: Node's default is half a minute. */
+const TIMEOUT_CHECK_MS = 1_000;
+const DEFAULT_MAX_CONNECTIONS = 10_000;
+/** So that a WebSocket's machine that has vanished is noticed, also where MQTT's keep alive is off. */
+const TCP_KEEP_ALIVE_DELAY_MS = 300_000;
 
 /** The HTTP side of the broker: REST, health, metrics, pages. Call `listen` next, and `close` in the end. */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { server, app } = createApp(options);
-  const sockets = trackSockets(server);
+  const sockets = trackSockets(server, options);
   const pages = new Pages();
   const authorization = new Authorization(options.authenticateCaller);
   addBoundaries(app, options.logger, pages);
@@ -85,9 +95,16 @@ function createApp(options: HttpServerOptions): { server: Server; app: FastifyIn
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_DELAY_MS,
   };
   const server = options.tls
-    ? (createTlsServer({ ...bounds, ...options.tls }) as unknown as Server)
+    ? (createTlsServer({
+        ...bounds,
+        ...options.tls,
+        handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
+      }) as unknown as Server)
     : createServer(bounds);
   const app = fastify({
     serverFactory: (handler) => server.on("request", handler),
@@ -186,13 +203,30 @@ function refuseMalformed(error: Error & { readonly code?: string }, socket: Sock
   socket.end(`${head}connection: close\r\n\r\n${body}`);
 }
 
-function trackSockets(server: Server): ReadonlySet<Socket> {
+/** All sockets, also those that became WebSockets; of the others there are at most `maxConnections`. */
+function trackSockets(server: Server, options: HttpServerOptions): ReadonlySet<Socket> {
+  const { maxConnections = DEFAULT_MAX_CONNECTIONS } = options;
   const sockets = new Set<Socket>();
+  // By address and port: over TLS an upgrade comes with another object than the connection
+  const plain = new Set<string>();
   server.on("connection", (socket: Socket) => {
+    const peer = peerOf(socket);
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    plain.add(peer);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      plain.delete(peer);
+    });
+    if (plain.size <= maxConnections) return;
+    options.connectionRefused?.();
+    socket.destroy();
   });
+  server.on("upgrade", ({ socket }) => plain.delete(peerOf(socket)));
   return sockets;
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 async function listen(app: FastifyInstance, server: Server, address: ListenAddress): Promise<ListenAddress> {

@@ -4,11 +4,9 @@ import { AddressList, plainAddress } from "./address-list.ts";
 import { listenOn, stopListening } from "./listening.ts";
 import { readProxyHeader } from "./proxy-handshake.ts";
 import type { ProxySource } from "./proxy-header.ts";
-import { DEFAULT_HANDSHAKE_TIMEOUT_MS } from "./transport.ts";
+import { DEFAULT_HANDSHAKE_TIMEOUT_MS, DEFAULT_MAX_HANDSHAKES } from "./transport.ts";
 import type { SocketTransportOptions, Transport } from "./transport.ts";
 
-/** Sockets that may be in a handshake at the same time; more are refused. */
-const MAX_HANDSHAKES = 10_000;
 /** When nothing was heard for so long the system asks the peer's, so that a machine that has vanished is noticed. */
 const TCP_KEEP_ALIVE_DELAY_MS = 300_000;
 
@@ -74,13 +72,20 @@ export class SocketListener implements Transport {
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined || remotePort === undefined) {
       socket.destroy();
-    } else if (!this.#options.acceptor.hasRoom || this.#handshakes.size >= MAX_HANDSHAKES) {
+    } else if (!this.#options.acceptor.hasRoom || !this.#hasRoomForHandshake()) {
       this.refuse(socket, "too many connections");
     } else if (this.#proxies.has(remoteAddress)) {
       void this.#acceptFromProxy(socket, { address: plainAddress(remoteAddress), port: remotePort });
     } else {
       this.#ready(socket, { address: plainAddress(remoteAddress), port: remotePort });
     }
+  }
+
+  #hasRoomForHandshake(): boolean {
+    const { maxHandshakes = DEFAULT_MAX_HANDSHAKES, counters } = this.#options;
+    if (this.#handshakes.size < maxHandshakes) return true;
+    counters.limitReached["limits.maxHandshakes"] += 1;
+    return false;
   }
 
   async #acceptFromProxy(socket: Socket, proxy: ProxySource): Promise<void> {

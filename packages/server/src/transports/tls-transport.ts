@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { createServer } from "node:tls";
 import type { SecureContextOptions, Server, TLSSocket } from "node:tls";
+import type { Admission } from "../core/ports/admission.ts";
 import type { Peer } from "../core/ports/transport.ts";
 import type { ProxySource } from "./proxy-header.ts";
 import { SocketListener } from "./socket-listener.ts";
@@ -18,6 +19,8 @@ export interface TlsCredentials {
 
 export interface TlsTransportOptions extends SocketTransportOptions {
   readonly credentials: TlsCredentials;
+  /** Lets handshakes begin at a rate that leaves the broker time for its clients; without it they begin at once. */
+  readonly admission?: Admission;
 }
 
 /** Certificate or key cannot be used; the message says why. */
@@ -68,7 +71,16 @@ export class TlsTransport implements Transport {
     this.#handshakes.set(key, { socket, source });
     socket.once("close", () => this.#handshakes.delete(key));
     this.#listener.handshakeBegun(socket);
-    this.#tls.emit("connection", socket);
+    this.#admit(socket, source.address, () => this.#tls.emit("connection", socket));
+  }
+
+  #admit(socket: Socket, address: string, begin: () => void): void {
+    const { admission } = this.#options;
+    const entrant = { address, bytes: 0, admitted: () => void (socket.destroyed || begin()) };
+    const turn = admission?.enter(entrant) ?? "now";
+    if (turn === "now") begin();
+    else if (turn === "full") this.#listener.refuse(socket, "too many TLS handshakes");
+    else socket.once("close", () => admission?.leave(entrant));
   }
 
   #onSecure(secure: TLSSocket): void {

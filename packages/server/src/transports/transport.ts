@@ -25,8 +25,11 @@ export interface SocketTransportOptions extends TransportOptions {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
+  /** Sockets that may be in a handshake at the same time; 10,000 by default. */
+  readonly maxHandshakes?: number;
   /** Addresses and CIDR ranges from which every connection must begin with a PROXY header; none by default. */
   readonly proxies?: readonly string[];
 }
 
 export const DEFAULT_HANDSHAKE_TIMEOUT_MS = 5_000;
+export const DEFAULT_MAX_HANDSHAKES = 10_000;

@@ -94,6 +94,7 @@ export class WebSocketTransport implements Transport {
     if (!this.#isOpen || !this.#options.acceptor.hasRoom) {
       return { status: "503 Service Unavailable", reason: "no room for connections" };
     }
+    if (hasBody(request)) return { status: "400 Bad Request", reason: "an upgrade has no body" };
     const offered = request.headers["sec-websocket-protocol"]?.split(",").map((name) => name.trim()) ?? [];
     if (offered.some((name) => SUBPROTOCOLS.includes(name))) return undefined;
     return { status: "400 Bad Request", reason: "the subprotocol mqtt is not offered" };
@@ -121,6 +122,12 @@ export class WebSocketTransport implements Transport {
     const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\n`;
     socket.end(`${head}Content-Length: ${reason.length}\r\n\r\n${reason}`);
   }
+}
+
+/** What follows an upgrade are frames: a body would be taken for some by whoever stands in between, or by us. */
+function hasBody({ headers }: IncomingMessage): boolean {
+  const length = headers["content-length"];
+  return headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
 }
 
 function upgradeOf(request: IncomingMessage): NonNullable<Peer["upgrade"]> {
