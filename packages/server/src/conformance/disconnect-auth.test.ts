@@ -147,6 +147,18 @@ describe("3.14 DISCONNECT", () => {
     });
   });
 
+  test("a CONNECT whose Maximum Packet Size is smaller than any CONNACK is closed without one, and leaves no session [MQTT-3.1.2-24] [MQTT-3.14.0-1]", async () => {
+    const options = { clientId: "tiny", cleanStart: false };
+    const client = await broker.open({
+      ...options,
+      properties: { maximumPacketSize: 4, sessionExpiryInterval: 0 },
+    });
+    client.send(client.connectPacket());
+    await client.closed;
+    expect(client.chunks).toEqual([]);
+    expect((await broker.connect(options)).connack?.sessionPresent).toBe(false);
+  });
+
   test("the reason string is left out where DISCONNECT would be too large with it [MQTT-3.14.2-3]", async () => {
     const roomy = await broker.connect();
     await closedBy(roomy, "f0 00");

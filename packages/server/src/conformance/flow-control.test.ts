@@ -106,7 +106,7 @@ describe("4.9 the client's Receive Maximum", () => {
   test("without one, 65,535 count: a hundred messages need no acknowledgement", async () => {
     const client = await broker.connect();
     await client.subscribe({ topicFilter: "hundred", qos: 1 });
-    await publishAll("hundred", 1, ...Array.from({ length: 100 }, String));
+    await publishAll("hundred", 1, ...Array.from({ length: 100 }, (_, index) => String(index)));
     const packets = await client.receiveAll("publish", 100);
     expect(new Set(packets.map((packet) => packet.packetId)).size).toBe(100);
   });
@@ -144,6 +144,20 @@ describe("4.9 the broker's Receive Maximum", () => {
     }
     await client.expectSilence();
   });
+
+  test.each([true, false])(
+    "counts towards clients of 3.1.1 too, which cannot name one of their own (clean session: %s)",
+    async (cleanStart) => {
+      const topic = `older/${cleanStart}`;
+      const client = await broker.connect({ version: 4, clientId: topic, cleanStart });
+      await client.subscribe({ topicFilter: topic, qos: 1 });
+      await publishAll(topic, 1, "1", "2", "3", "4");
+      const [first] = await client.receiveAll("publish", 3);
+      await client.expectSilence();
+      if (first) await client.acknowledge(first);
+      expect(textOf(await client.receive("publish"))).toBe("4");
+    },
+  );
 
   test("3.1.1 knows none: more QoS 2 messages than it are taken one after the other", async () => {
     const client = await broker.connect({ version: 4 });

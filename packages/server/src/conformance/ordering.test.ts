@@ -89,7 +89,7 @@ describe("4.6 Message ordering", () => {
         const client = await broker.connect(optionsOf(topic));
         await client.subscribe({ topicFilter: topic, qos });
         const publisher = await broker.connect();
-        const sent = Array.from({ length: 200 }, String);
+        const sent = Array.from({ length: 200 }, (_, index) => String(index));
         for (const [index, payload] of sent.entries())
           publisher.send(publisher.publishPacket(topic, payload, { qos, packetId: index + 1 }));
         expect(await textsOf(client, sent.length)).toEqual(sent);
@@ -104,7 +104,7 @@ describe("4.6 Message ordering", () => {
         const client = await broker.connect(optionsOf(topic));
         await client.subscribe({ topicFilter: topic, qos });
         const publisher = await broker.connect();
-        const sent = Array.from({ length: 60 }, String);
+        const sent = Array.from({ length: 60 }, (_, index) => String(index));
         for (const [index, payload] of sent.entries()) {
           const retain = index % 3 === 0;
           publisher.send(publisher.publishPacket(topic, payload, { qos, retain, packetId: index + 1 }));
@@ -119,7 +119,7 @@ describe("4.6 Message ordering", () => {
     await client.subscribe({ topicFilter: "caught/+", qos: 1 });
     await client.cut();
     const publisher = await broker.connect();
-    const sent = Array.from({ length: 1_000 }, String);
+    const sent = Array.from({ length: 1_000 }, (_, index) => String(index));
     for (const payload of sent.slice(0, 500)) await publisher.publish("caught/up", payload, { qos: 1 });
     const back = await broker.connect(persistent("caught up"));
     for (const payload of sent.slice(500))
@@ -132,7 +132,7 @@ describe("4.6 Message ordering", () => {
     let client = await broker.connect(persistent("middle"));
     await client.subscribe({ topicFilter: "middle", qos: 1 });
     const publisher = await broker.connect();
-    const sent = Array.from({ length: 300 }, String);
+    const sent = Array.from({ length: 300 }, (_, index) => String(index));
     for (const [index, payload] of sent.entries())
       publisher.send(publisher.publishPacket("middle", payload, { qos: 1, packetId: index + 1 }));
     const received: string[] = [];

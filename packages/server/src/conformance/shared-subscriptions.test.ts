@@ -297,7 +297,7 @@ describe("4.8.2 members that cannot take more", () => {
       await member(filter, 2, persistent(4, "crowd b")),
       await member(filter, 1, { version: 4 }),
     ];
-    const sent = Array.from({ length: 200 }, String);
+    const sent = Array.from({ length: 200 }, (_, index) => String(index));
     await publishAll("crowd", 1, ...sent);
     const [first] = await lost.receiveAll("publish", 5);
     if (first) await lost.acknowledge(first);
