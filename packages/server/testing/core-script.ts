@@ -25,6 +25,8 @@ export interface ScriptResult {
   readonly points: number;
   readonly crashedAtMs: number | undefined;
   readonly isHeld: boolean;
+  /** The log has refused to take something. */
+  readonly hasRefused: boolean;
   /** By topic. */
   readonly retained: ReadonlyMap<string, string>;
 }
@@ -57,6 +59,7 @@ export class CoreScript implements ModelWorld {
   readonly #crashed = Promise.withResolvers<void>();
   #crashedAtMs: number | undefined;
   #messages = 0;
+  #hasRefused = false;
   #ticksAhead = 0;
 
   constructor(options: ScriptOptions) {
@@ -85,6 +88,7 @@ export class CoreScript implements ModelWorld {
       points: this.#points,
       crashedAtMs: this.#crashedAtMs,
       isHeld,
+      hasRefused: this.#hasRefused,
       retained: await this.#readRetained(),
     };
   }
@@ -150,6 +154,7 @@ export class CoreScript implements ModelWorld {
     const kind = this.#random.pick(["append", "append", "save", "fetch", "put"] as const);
     const isUnknown = this.#random.chance(0.5);
     const code = isUnknown ? "timeout" : this.#random.pick(["full", "unavailable"] as const);
+    this.#hasRefused ||= code === "full" && kind === "append";
     const outcome = isUnknown && this.#random.chance(0.5) ? "applied" : "lost";
     const times = this.#random.pick([1, 1, 3]);
     this.fixture.engine.hooks.fail({ kind, error: new EngineError(code, "test", isUnknown), outcome, times });
