@@ -50,6 +50,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import("./commands/session.ts")).createSessionCommand,
   },
   {
+    name: "bench",
+    summary: "load a broker and measure it",
+    load: async () => (await import("./commands/bench.ts")).createBenchCommand,
+  },
+  {
     name: "check-config",
     summary: "check a configuration without starting",
     load: async () => (await import("./commands/check-config.ts")).createCheckConfigCommand,
