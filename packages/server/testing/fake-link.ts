@@ -30,6 +30,8 @@ export class FakeLink implements Link {
   /** The core has closed it, or the network is gone. */
   isClosed = false;
   isPaused = false;
+  /** Looks at each PUBLISH in the instant in which the core sends it. */
+  onPublish: (packet: SentPublish) => void = () => {};
   readonly client: Client;
   #hasRoom = true;
   #isBusy = false;
@@ -91,14 +93,15 @@ export class FakeLink implements Link {
     const limit = this.settings?.maxOutgoingPacketBytes ?? Infinity;
     if (message.payload.length > limit) return false;
     if (how.qos === 0 && !this.hasRoom) throw new Error("QoS 0 to a link without room");
-    const { name } = message.topic;
-    this.received.push({
+    const packet: SentPublish = {
       type: "publish",
-      topic: name,
+      topic: message.topic.name,
       payload: decoder.decode(message.payload),
       message,
       ...how,
-    });
+    };
+    this.received.push(packet);
+    this.onPublish(packet);
     return true;
   }
 

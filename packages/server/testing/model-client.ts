@@ -159,9 +159,17 @@ export class ModelClient {
   publish(topic: string, id: string, qos: Qos, retain: boolean): void {
     if (!this.#isConnected || !this.#link || this.#outbound.size > 11) return;
     const message: Published = {
-      ...{ id, topic, qos, retain, by: this.options.clientId },
-      ...{ sentAt: this.#world.step, lastSentAt: this.#world.step },
-      ...{ isAcknowledged: false, isRefused: false, sendings: 1, isReleased: false },
+      id,
+      topic,
+      qos,
+      retain,
+      by: this.options.clientId,
+      sentAt: this.#world.step,
+      lastSentAt: this.#world.step,
+      isAcknowledged: false,
+      isRefused: false,
+      sendings: 1,
+      isReleased: false,
     };
     this.published.push(message);
     const packetId = qos === 0 ? 0 : this.#nextPacketId();
@@ -172,8 +180,12 @@ export class ModelClient {
   subscribe(topicFilter: string, qos: Qos): void {
     if (!this.#isConnected) return;
     const wanted: Wanted = {
-      ...{ topicFilter, qos, askedAt: this.#world.step },
-      ...{ grantedAt: undefined, endedAt: undefined, endedBy: undefined },
+      topicFilter,
+      qos,
+      askedAt: this.#world.step,
+      grantedAt: undefined,
+      endedAt: undefined,
+      endedBy: undefined,
     };
     const ended = this.#endWanted(topicFilter, wanted);
     this.wanted.push(wanted);
@@ -269,8 +281,14 @@ export class ModelClient {
 
   #deliver({ payload, topic, qos, retain, dup }: SentPublish): Delivered {
     const delivered: Delivered = {
-      ...{ id: payload, topic, qos, retain, dup },
-      ...{ session: this.sessions, connection: this.connections, acknowledgedAtMs: undefined },
+      id: payload,
+      topic,
+      qos,
+      retain,
+      dup,
+      session: this.sessions,
+      connection: this.connections,
+      acknowledgedAtMs: undefined,
     };
     this.delivered.push(delivered);
     return delivered;
