@@ -10,6 +10,7 @@ import type { Limits } from "./limits.ts";
 import { Reindexer } from "./reindexer.ts";
 import { type Attachment, Session } from "./session.ts";
 import { sessionKey } from "./session-key.ts";
+import type { SessionRecord } from "./session-record.ts";
 import { WillPublisher } from "./will-publisher.ts";
 
 export interface SessionDirectoryOptions {
@@ -44,6 +45,8 @@ export class SessionDirectory {
   readonly #opening = new KeyedLock();
   readonly #expiries = new Map<Session, Timer>();
   readonly #marked = new Set<Session>();
+  /** By key: sessions that have ended and whose records are still being deleted. */
+  readonly #ending = new Map<string, Promise<void>>();
   readonly #wills: WillPublisher;
   readonly #reindexer: Reindexer;
 
@@ -87,6 +90,7 @@ export class SessionDirectory {
     const key = sessionKey(principal.tenant, principal.identity, principal.clientId);
     await this.#opening.run(key, async () => {
       const existing = await this.#takeOver(key, request);
+      await this.#ending.get(key); // else its record would go while the new one's is made
       const session = existing ?? this.#create(key, principal);
       await this.#prepareOrLeave(session, request);
       request.refresh();
@@ -263,8 +267,16 @@ export class SessionDirectory {
     if (this.#byKey.get(session.key) === session) this.#byKey.delete(session.key);
     this.#byId.delete(session.id);
     this.#marked.delete(session);
-    await willIsOut;
-    await session.record?.close(true).catch((error: unknown) => {
+    const { key, record } = session;
+    if (!record) return willIsOut;
+    const ended = willIsOut.then(() => this.#deleteRecord(session, record));
+    this.#ending.set(key, ended);
+    await ended;
+    if (this.#ending.get(key) === ended) this.#ending.delete(key);
+  }
+
+  async #deleteRecord(session: Session, record: SessionRecord): Promise<void> {
+    await record.close(true).catch((error: unknown) => {
       this.#options.logger.error(
         { session: session.id, error: String(error) },
         "an ended session could not be deleted",
