@@ -228,6 +228,20 @@ describe("bounds and denials", () => {
     await client.expectSilence();
   });
 
+  test("several entries with bounds: SUBACK says the highest QoS, and each message keeps to the bound of its own", async () => {
+    const rules = [
+      { actions: ["subscribe"], topic: "mix/low/#", maxQos: 0 },
+      { actions: ["subscribe"], topic: "mix/high/#", maxQos: 1 },
+    ];
+    const { key } = await tokenOf("mixed", rules);
+    const client = await broker.connect({ password: key });
+    expect(await client.subscribe({ topicFilter: "mix/#", qos: 2 })).toMatchObject({ reasonCodes: [1] });
+    await service.publish("mix/low/a", "", { qos: 2 });
+    expect((await client.receiveMessage()).qos).toBe(0);
+    await service.publish("mix/high/a", "", { qos: 2 });
+    expect((await client.receiveMessage()).qos).toBe(1);
+  });
+
   test("a deny entry beats every allow: what it covers is neither delivered nor published", async () => {
     const rules = [
       { actions: ["publish", "subscribe"], topic: "deny/#" },

@@ -128,6 +128,45 @@ describe("4.6 Message ordering", () => {
     await back.expectSilence();
   });
 
+  test("also where both come at the same moment [MQTT-4.6.0-5]", async () => {
+    const options = persistent("at the same moment");
+    const client = await broker.connect(options);
+    await client.subscribe({ topicFilter: "moment", qos: 1 });
+    await client.cut();
+    const publisher = await broker.connect();
+    const sent = Array.from({ length: 6_000 }, (_, index) => String(index));
+    const publish = async (payloads: readonly string[], atOnce: number): Promise<void> => {
+      for (let start = 0; start < payloads.length; start += atOnce) {
+        const some = payloads.slice(start, start + atOnce);
+        publisher.send(...some.map((payload) => publisher.publishPacket("moment", payload, { qos: 1 })));
+        await publisher.receiveAll("puback", some.length);
+      }
+    };
+    await publish(sent.slice(0, 5_000), 500);
+    const returning = broker.connect(options);
+    await publish(sent.slice(5_000), 10);
+    const back = await returning;
+    expect(await textsOf(back, sent.length)).toEqual(sent);
+    await back.expectSilence();
+  });
+
+  test.each([1, 2, 5])(
+    "and where messages and acknowledgements cross, with a Receive Maximum of %i [MQTT-4.6.0-5]",
+    async (receiveMaximum) => {
+      const topic = `crossing/${receiveMaximum}`;
+      const properties = { sessionExpiryInterval: 60, receiveMaximum };
+      const client = await broker.connect({ clientId: topic, cleanStart: false, properties });
+      await client.subscribe({ topicFilter: topic, qos: 1 });
+      const publisher = await broker.connect();
+      const sent = Array.from({ length: 400 }, (_, index) => String(index));
+      const publishing = (async () => {
+        for (const payload of sent) await publisher.publish(topic, payload, { qos: 1 });
+      })();
+      const [received] = await Promise.all([textsOf(client, sent.length), publishing]);
+      expect(received).toEqual(sent);
+    },
+  );
+
   test("the order holds across a reconnect in the middle, and nothing is lost [MQTT-4.6.0-5]", async () => {
     let client = await broker.connect(persistent("middle"));
     await client.subscribe({ topicFilter: "middle", qos: 1 });
