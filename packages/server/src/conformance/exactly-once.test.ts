@@ -86,24 +86,35 @@ async function publishSurely(
   }
 }
 
-/** Receives as the standard asks: a packet id that was not released is the same message. */
-async function receiveSurely(subscriber: FlakyClient, count: number): Promise<string[]> {
-  const texts: string[] = [];
-  const unreleased = new Set<number>();
-  while (texts.length < count || unreleased.size > 0) {
+/** What a client hears of QoS 2: a packet id that was not released is the same message. */
+class Inbox {
+  readonly texts: string[] = [];
+  readonly #unreleased = new Set<number>();
+
+  get isSettled(): boolean {
+    return this.#unreleased.size === 0;
+  }
+
+  /** Receives one packet and answers it, if the connection lasts. */
+  async step(subscriber: FlakyClient): Promise<void> {
     const packet = await subscriber.client.receive();
-    if (await subscriber.mayBreak()) continue;
+    if (await subscriber.mayBreak()) return;
     if (packet.type === "publish") {
-      if (!unreleased.has(packet.packetId)) texts.push(textOf(packet));
-      unreleased.add(packet.packetId);
+      if (!this.#unreleased.has(packet.packetId)) this.texts.push(textOf(packet));
+      this.#unreleased.add(packet.packetId);
       subscriber.client.send({ type: "pubrec", packetId: packet.packetId, reasonCode: 0 });
     } else if (packet.type === "pubrel") {
-      unreleased.delete(packet.packetId);
+      this.#unreleased.delete(packet.packetId);
       subscriber.client.send({ type: "pubcomp", packetId: packet.packetId, reasonCode: 0 });
     }
     await subscriber.mayBreak();
   }
-  return texts;
+}
+
+async function receiveSurely(subscriber: FlakyClient, count: number): Promise<string[]> {
+  const inbox = new Inbox();
+  while (inbox.texts.length < count || !inbox.isSettled) await inbox.step(subscriber);
+  return inbox.texts;
 }
 
 const seeds = [1, 2, 3, 4, 5];
@@ -158,6 +169,83 @@ describe.each([5, 4] as const)(
         }
         expect([...seen]).toEqual(sent);
         expect(subscriber.cuts).toBeGreaterThan(5);
+      },
+    );
+  },
+);
+
+describe.each([5, 4] as const)(
+  "a share group at MQTT level %i, its members' connections breaking again and again",
+  (version) => {
+    async function groupOf(topic: string, qos: 1 | 2, seed: number): Promise<FlakyClient[]> {
+      const members = [];
+      for (const name of ["a", "b", "c"]) {
+        const chances = new Chances(seed * 31 + members.length);
+        const member = await FlakyClient.connect(persistent(version, `${topic} ${name}`), chances);
+        await member.client.subscribe({ topicFilter: `$share/g/${topic}`, qos });
+        members.push(member);
+      }
+      return members;
+    }
+
+    /** Steps every member for itself until `isDone`, then cuts them all: who still waits has nothing to wait for. */
+    async function run(
+      members: readonly FlakyClient[],
+      step: (member: FlakyClient, index: number) => Promise<void>,
+      isDone: () => boolean,
+    ): Promise<void> {
+      const finish = async (): Promise<void> => {
+        await Promise.all(members.map((member) => member.client.cut()));
+      };
+      await Promise.all(
+        members.map(async (member, index) => {
+          while (!isDone()) {
+            try {
+              await step(member, index);
+            } catch (error) {
+              if (!isDone()) throw error;
+            }
+          }
+          await finish();
+        }),
+      );
+    }
+
+    async function publishAll(topic: string, qos: 1 | 2, payloads: readonly string[]): Promise<void> {
+      const publisher = await broker.connect();
+      for (const payload of payloads) await publisher.publish(topic, payload, { qos });
+    }
+
+    test.each(seeds)("takes every QoS 1 message at least once, with chances %i", async (seed) => {
+      const topic = `shared/1/${version}/${seed}`;
+      const sent = Array.from({ length: 100 }, (_, index) => String(index));
+      const seen = new Set<string>();
+      const members = await groupOf(topic, 1, seed);
+      const step = async (member: FlakyClient): Promise<void> => {
+        const packet = await member.client.receive("publish");
+        if (await member.mayBreak()) return;
+        seen.add(textOf(packet));
+        member.client.send({ type: "puback", packetId: packet.packetId, reasonCode: 0 });
+        await member.mayBreak();
+      };
+      await Promise.all([run(members, step, () => seen.size === sent.length), publishAll(topic, 1, sent)]);
+      expect([...seen].toSorted()).toEqual(sent.toSorted());
+    });
+
+    test.each(seeds)(
+      "takes every QoS 2 message exactly once, with chances %i [MQTT-4.8.2-4]",
+      async (seed) => {
+        const topic = `shared/2/${version}/${seed}`;
+        const sent = Array.from({ length: 60 }, (_, index) => String(index));
+        const members = await groupOf(topic, 2, seed);
+        const inboxes = members.map(() => new Inbox());
+        const texts = (): string[] => inboxes.flatMap((inbox) => inbox.texts);
+        const isDone = (): boolean =>
+          texts().length >= sent.length && inboxes.every((inbox) => inbox.isSettled);
+        const step = async (member: FlakyClient, index: number): Promise<void> =>
+          inboxes[index]?.step(member);
+        await Promise.all([run(members, step, isDone), publishAll(topic, 2, sent)]);
+        expect(texts().toSorted()).toEqual(sent.toSorted());
       },
     );
   },
