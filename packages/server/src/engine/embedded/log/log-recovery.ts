@@ -108,12 +108,13 @@ async function readHeader(
   return { ...identity, ...place, coveredTo: 0 };
 }
 
+/** An index that was written before the segment was complete, at an earlier end, tells of less than there is. */
 async function readSealed(options: RecoveryOptions, segment: Segment): Promise<number> {
   const index = await readIndex(options, segment);
   const { files, directory } = options;
   const file = await files.open(segment.path, "read");
   const size = await file.size().finally(() => file.close());
-  if (index !== undefined && index.length <= size) {
+  if (index?.length === size) {
     adoptIndex(segment, index);
     return 0;
   }
@@ -122,6 +123,7 @@ async function readSealed(options: RecoveryOptions, segment: Segment): Promise<n
   const scan = scanRecords(content, { from: segment.dataStart, to: bytes.length, salt: segment.salt });
   await reportDamage(options, segment, content, scan, scan.damaged);
   adoptScan(segment, content, scan, options.blockBytes);
+  segment.length = bytes.length;
   await replaceFile(files, join(directory, indexNameOf(segment.name)), encodeSegmentIndex(segment));
   return 0;
 }

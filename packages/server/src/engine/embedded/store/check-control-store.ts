@@ -29,14 +29,21 @@ export async function repairControlStore(root: string, logger: Logger): Promise<
   const found = await checkControlStore(directory);
   if (found?.damaged === 0) return;
   const salvage = join(root, `control.salvage-${randomBytes(4).toString("hex")}`);
-  const saved = await run(["salvage", directory, salvage]);
+  await fs.mkdir(salvage);
+  // Each may end where LMDB meets the damage: from both sides, all but that is found.
+  await run(["salvage", directory, salvage]);
+  await run(["salvage", directory, salvage, "reverse"]);
+  const saved = await checkControlStore(salvage);
+  if (saved?.damaged !== 0) {
+    await fs.rm(salvage, { recursive: true });
+    await fs.mkdir(salvage);
+  }
   const aside = join(root, "damaged", `control-${Date.now()}`);
   await fs.mkdir(join(root, "damaged"), { recursive: true });
-  await fs.mkdir(salvage, { recursive: true });
   await fs.rename(directory, aside);
   await fs.rename(salvage, directory);
   logger.error(
-    { setAside: aside, saved: saved?.sound, lost: saved?.damaged },
+    { setAside: aside, saved: saved?.sound ?? 0, lost: found?.damaged },
     "the control store (tokens, sessions, views) was damaged: it was set aside, what could be read is in use",
   );
 }
