@@ -67,6 +67,8 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 const TLS_HANDSHAKE_TIMEOUT_MS = 5_000;
 /** How late the time-outs for headers and requests may be: Node's default is half a minute. */
 const TIMEOUT_CHECK_MS = 1_000;
+/** As much as the system allows: after a restart thousands come at once. */
+const BACKLOG = 65_535;
 const DEFAULT_MAX_CONNECTIONS = 10_000;
 /** So that a WebSocket's machine that has vanished is noticed, also where MQTT's keep alive is off. */
 const TCP_KEEP_ALIVE_DELAY_MS = 300_000;
@@ -230,7 +232,7 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
 }
 
 async function listen(app: FastifyInstance, server: Server, address: ListenAddress): Promise<ListenAddress> {
-  await app.listen({ host: address.host, port: address.port });
+  await app.listen({ host: address.host, port: address.port, backlog: BACKLOG });
   const bound = server.address() as AddressInfo;
   return { host: bound.address, port: bound.port };
 }

@@ -12,6 +12,12 @@ class ListenError extends Error {
   }
 }
 
+/**
+ * Connections that the system may hold for us until they are accepted (as far as its own bound allows). A client that
+ * finds no place there tries again after 1, 3 and 7 s: after a restart thousands come at once.
+ */
+const BACKLOG = 65_535;
+
 const remedies: Readonly<Record<string, string>> = {
   EADDRINUSE: "another program listens there: stop it, or choose another port",
   EACCES: "the system does not allow it: choose a port above 1023, or give the program the right to bind",
@@ -29,7 +35,7 @@ export function listenOn(server: Server, host: string, port: number): Promise<{ 
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => reject(listenError(error, host, port));
     server.once("error", fail);
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog: BACKLOG }, () => {
       server.off("error", fail);
       resolve({ port: portOf(server) ?? port });
     });
