@@ -56,7 +56,7 @@ function checkRepeats({ result, messages, problems }: Judged, client: ModelClien
       const message = messages.get(copy.id) as Published;
       // Who takes it directly had it before the log refused it, and the refusal itself may be lost: it comes as a new one.
       if (result.hasRefused && !client.options.isPersistent && message.sendings > 1) continue;
-      const isExcused = copy.qos === 1 && isRepeatExcused(result, message, before);
+      const isExcused = (copy.qos === 1 || before.qos === 1) && isRepeatExcused(result, message, before);
       if (!isExcused) problems.push(`${name(client)} got ${copy.id} again at QoS ${copy.qos}`);
     }
   }
