@@ -147,6 +147,45 @@ describe("a user whose ACL allows data/u1/#", () => {
     await client.expectSilence();
   });
 
+  test("is told at most 16 effective filters, and how many more there are", async () => {
+    const rules = Array.from({ length: 20 }, (_, index) => ({
+      actions: ["subscribe"],
+      topic: `wide/${index}/#`,
+    }));
+    const client = await broker.connect({ password: (await tokenOf("wide", rules)).key });
+    const { reasonCodes, properties } = await client.subscribe("wide/#");
+    const told = properties?.userProperties ?? [];
+    expect(reasonCodes).toEqual([0]);
+    expect(told.slice(0, 16).map(([name]) => name)).toEqual(Array(16).fill("effective-filter"));
+    expect(told.slice(16)).toEqual([["effective-filter-more", "4"]]);
+    for (const index of [0, 19, 20]) await service.publish(`wide/${index}/x`, "");
+    expect((await client.receiveAll("publish", 2)).map((packet) => packet.topic)).toEqual([
+      "wide/0/x",
+      "wide/19/x",
+    ]);
+    await client.expectSilence();
+  });
+
+  test("gets only theirs through more entries than the tree takes filters", async () => {
+    const rules = Array.from({ length: 300 }, (_, index) => ({
+      actions: ["subscribe"],
+      topic: `crowd/${index}/+`,
+    }));
+    for (const topic of ["crowd/299/kept", "crowd/300/kept"])
+      await service.publish(topic, "kept", { qos: 1, retain: true });
+    const client = await broker.connect({ password: (await tokenOf("crowd", rules)).key });
+    expect(await client.subscribe({ topicFilter: "#", qos: 2 })).toMatchObject({ reasonCodes: [2] });
+    expect((await client.receiveMessage()).topic).toBe("crowd/299/kept");
+    for (const qos of [0, 1, 2] as const)
+      for (const topic of ["crowd/300/x", "crowd/7/x/y", "crowd", "x", "crowd/7/x"])
+        await service.publish(topic, "", { qos });
+    for (const qos of [0, 1, 2] as const)
+      expect(await client.receiveMessage()).toMatchObject({ topic: "crowd/7/x", qos });
+    await client.expectSilence();
+    for (const topic of ["crowd/299/kept", "crowd/300/kept"])
+      await service.publish(topic, "", { qos: 1, retain: true });
+  });
+
   test("an aliased topic is authorised after it is resolved, also when its first use was refused", async () => {
     const client = await broker.connect(u1);
     await service.subscribe("data/#");
