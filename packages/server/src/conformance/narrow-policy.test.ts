@@ -339,6 +339,65 @@ describe("bounds and denials", () => {
     await service.publish("new/kept", "", { retain: true });
   });
 
+  test("a subscription of which a changed ACL leaves nothing sleeps, and wakes when it leaves something again", async () => {
+    const reads = { acl: [{ actions: ["subscribe"], topic: "sleep/#" }] };
+    const { id, key } = await tokenOf("asleep", reads.acl);
+    const client = await broker.connect({ password: key });
+    await client.subscribe(["sleep/+", "$client/acl"]);
+    await broker.rest("PATCH", `/tokens/${id}`, { acl: [{ actions: ["publish"], topic: "sleep/#" }] });
+    expect(JSON.parse(textOf(await client.receive("publish")))).toEqual({
+      subscriptions: [{ filter: "sleep/+", effective: [] }],
+    });
+    await service.publish("sleep/a", "unheard", { qos: 1 });
+    await client.expectSilence();
+    await broker.rest("PATCH", `/tokens/${id}`, reads);
+    await client.receive("publish");
+    await service.publish("sleep/a", "heard", { qos: 1 });
+    expect(textOf(await client.receive("publish"))).toBe("heard");
+  });
+
+  test("a message in flight finishes its handshake on this connection, and is not sent again on the next", async () => {
+    const { id, key } = await tokenOf("in flight", [{ actions: ["subscribe"], topic: "flight/#" }]);
+    const options = {
+      password: key,
+      clientId: "in flight",
+      cleanStart: false,
+      properties: { sessionExpiryInterval: 60 },
+    };
+    const client = await broker.connect(options);
+    await client.subscribe({ topicFilter: "flight/#", qos: 2 });
+    for (const topic of ["flight/a", "flight/b"]) await service.publish(topic, "", { qos: 2 });
+    const [first] = await client.receiveAll("publish", 2);
+    await broker.rest("PATCH", `/tokens/${id}`, { acl: [{ actions: ["subscribe"], topic: "other/#" }] });
+    if (first) await client.acknowledge(first);
+    await client.expectSilence();
+    await client.cut();
+    await (await broker.connect(options)).expectSilence();
+  });
+
+  test("an expired token ends its connections with 0xa0, and its will goes out", async () => {
+    const clock = new FakeClock({ soon: "immediate" });
+    const still = await startBroker({ clock });
+    const expiresAt = new Date(clock.nowMs() + 60_000).toISOString();
+    const key = await still.token({ acl, subject: "u1", expiresAt });
+    const heir = await still.connect();
+    await heir.subscribe("data/#");
+    const will = {
+      topic: theirs,
+      payload: Buffer.from("will"),
+      qos: 0,
+      retain: false,
+      properties: {},
+    } as const;
+    const client = await still.connect({ password: key, will });
+    clock.advance(59_000);
+    await client.expectSilence();
+    clock.advance(2_000);
+    expect((await client.closed).disconnect?.reasonCode).toBe(0xa0);
+    expect((await heir.receive("publish")).topic).toBe(theirs);
+    await still.close();
+  });
+
   test("a deleted token ends its connections with 0x98, 3.1.1 just closes, and no will goes out", async () => {
     const { id, key } = await tokenOf("deleted", [{ actions: ["publish", "subscribe"], topic: "end/#" }]);
     const will = {
