@@ -1,40 +1,32 @@
 import { describe, expect, it } from "vitest";
+import { TopicVersions } from "../topics/topic-versions.ts";
 import { TopicTable } from "./topic-table.ts";
 
-const slotsFor = (): readonly [number, number, number, number] => [0, 0, 0, 0];
-
-/** Of the names, those whose topic is still the same object. */
-function remembered(table: TopicTable, seen: ReadonlyMap<string, object>): string[] {
-  return [...seen].filter(([name, topic]) => table.get(name) === topic).map(([name]) => name);
+function table(generationSize: number, made: string[] = []): TopicTable {
+  const versions = new TopicVersions(16);
+  return new TopicTable((levels) => {
+    made.push(levels.join("/"));
+    return versions.slotsFor(levels);
+  }, generationSize);
 }
 
 describe("TopicTable", () => {
-  it("remembers the last generations by number", () => {
-    const table = new TopicTable(slotsFor, 10);
-    const seen = new Map(Array.from({ length: 25 }, (_, at) => [`t${at}`, table.get(`t${at}`)]));
-    expect(remembered(table, new Map([...seen].slice(-5)))).toHaveLength(5);
+  it("gives the same topic for the same name, split once", () => {
+    const topics = table(10);
+    expect(topics.get("a/b")).toBe(topics.get("a/b"));
+    expect(topics.get("a//b").levels).toEqual(["a", "", "b"]);
   });
 
-  it("forgets the older ones", () => {
-    const table = new TopicTable(slotsFor, 10);
-    const seen = new Map(Array.from({ length: 30 }, (_, at) => [`t${at}`, table.get(`t${at}`)]));
-    expect(remembered(table, new Map([...seen].slice(0, 10)))).toEqual([]);
-  });
-
-  it("remembers fewer topics where each is long and deep", () => {
-    const table = new TopicTable(slotsFor, 1_000, 10_000);
-    const deep = "level/".repeat(100);
-    const seen = new Map(Array.from({ length: 100 }, (_, at) => [deep + at, table.get(deep + at)]));
-    expect(remembered(table, new Map([...seen].slice(0, 90)))).toEqual([]);
-  });
-
-  it("remembers fewer topics where each has many recipients", () => {
-    const table = new TopicTable(slotsFor, 1_000, 10_000);
-    const seen = new Map<string, object>();
-    for (let at = 0; at < 100; at++) {
-      seen.set(`t${at}`, table.get(`t${at}`));
-      table.recipientsAdded(1_000);
+  it("keeps what is used, and forgets what was not used for a generation", () => {
+    const made: string[] = [];
+    const topics = table(3, made);
+    const kept = topics.get("kept");
+    for (let number = 0; number < 20; number += 1) {
+      topics.get(`t${number}`);
+      expect(topics.get("kept")).toBe(kept);
     }
-    expect(remembered(table, new Map([...seen].slice(0, 90)))).toEqual([]);
+    topics.get("t0");
+    expect(made.filter((name) => name === "t0")).toHaveLength(2);
+    expect(made.filter((name) => name === "kept")).toHaveLength(1);
   });
 });
