@@ -6,7 +6,6 @@
  * Beside the codec: the ways to read and write short strings that `TextCodec` was chosen by.
  */
 import { Buffer } from "node:buffer";
-import { hrtime } from "node:process";
 import {
   encodePacket,
   encodeText,
@@ -25,9 +24,7 @@ import type {
   Qos,
   TextCodec,
 } from "../packages/protocol/src/index.ts";
-
-const ROUNDS = 7;
-const WARM_UP = 200_000;
+import { measure } from "./measure.ts";
 
 // What Buffer has for this and its typings leave out
 interface NodeBytes {
@@ -41,17 +38,6 @@ const bufferTextCodec: TextCodec = {
   byteLength: (text) => Buffer.byteLength(text),
   encodeInto: (text, target, offset) => nodeBytes.utf8Write.call(target, text, offset),
 };
-
-function measure(name: string, operations: number, run: (operations: number) => void): void {
-  run(WARM_UP);
-  let best = Infinity;
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = hrtime.bigint();
-    run(operations);
-    best = Math.min(best, Number(hrtime.bigint() - start) / operations);
-  }
-  console.log(`${name.padEnd(52)} ${best.toFixed(1).padStart(9)} ns`);
-}
 
 function publishOf(qos: Qos, topic = "data/user-17/bus-04/position"): PublishPacket {
   const payload = Buffer.alloc(128, 0x61);

@@ -2,8 +2,8 @@ import type { ScenarioResult } from "../run.ts";
 import { factorText } from "./figures.ts";
 import { baselineOf, factorOf, valueOf } from "./verdict.ts";
 
-const LABEL_WIDTH = 250;
-const PLOT_WIDTH = 520;
+const LABEL_WIDTH = 290;
+const PLOT_WIDTH = 500;
 const VALUE_WIDTH = 70;
 const TOP = 64;
 const ROW = 40;
@@ -114,7 +114,7 @@ function barsOf({ label, weir, aedes, target }: Row, top: number, x: (factor: nu
   const parts = [
     `<text x="${LABEL_WIDTH - 12}" y="${top + ROW / 2 + 4}" text-anchor="end">${escaped(label)}</text>`,
     bar("weir", first, x(1), x(weir)),
-    `<text class="quiet" x="${at(Math.max(x(1), x(weir)) + 6)}" y="${first + BAR - 2}">${factorText(weir)}</text>`,
+    `<text x="${WIDTH - 16}" y="${top + ROW / 2 + 4}" text-anchor="end">${factorText(weir)}</text>`,
   ];
   if (aedes !== undefined) parts.push(bar("aedes", first + BAR + 2, x(1), x(aedes)));
   if (target !== undefined)

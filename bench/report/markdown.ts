@@ -1,7 +1,7 @@
 import type { Machine } from "../machine.ts";
-import type { RunOptions, ScenarioResult } from "../run.ts";
+import type { Outcome, RunOptions, ScenarioResult } from "../run.ts";
 import { factorText, figure, targetText } from "./figures.ts";
-import { baselineOf, factorOf, isMet, lostOf, medianOf, valueOf } from "./verdict.ts";
+import { baselineOf, cpuFactorOf, factorOf, isMet, lostOf, medianOf, valueOf } from "./verdict.ts";
 
 /** More than this, in percent of a core, and the figures say little. */
 const QUIET_PERCENT = 10;
@@ -27,14 +27,15 @@ export function benchmarksPage(report: Report): string {
     "## Results",
     "",
     `Medians of ${plural(report.options.rounds, "round")} of ${plural(report.options.secs, "second")} each; messages have 128 bytes. ` +
-      "The ratio is Weir's to mosquitto's unless the target names something else, and above 1 is better for Weir.",
+      "The ratio is Weir's to mosquitto's unless the target names something else, and above 1 is better for Weir. The " +
+      "CPU ratio is that of the server's CPU time per message or connection, which other work on the machine disturbs least.",
     "",
     ...summaryTable(report),
     "",
     "## Details",
     "",
-    "The server's CPU time per message (per connection, in the rows about connections) hardly depends on what else " +
-      "the machine does. The latencies of the rows without a rate are those of a full queue.",
+    "Server CPU is per message; per connection in the rows about connections. The latencies of the rows without a rate " +
+      "are those of a full queue; of connects, until CONNACK.",
     "",
     ...detailTable(report.results),
     "",
@@ -57,7 +58,7 @@ export function benchmarksPage(report: Report): string {
 /** The first table, also what a run prints. */
 export function summaryTable({ results, setups }: Pick<Report, "results" | "setups">): string[] {
   const names = [...COLUMNS, ...setups.map(({ name }) => name).filter((name) => !COLUMNS.includes(name))];
-  const heads = ["Scenario", ...names, "unit", "ratio", "target", "met"];
+  const heads = ["Scenario", ...names, "unit", "ratio", "CPU ratio", "target", "met"];
   const rows = results.map((result) => summaryRow(result, names));
   return [heads, heads.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`);
 }
@@ -65,8 +66,11 @@ export function summaryTable({ results, setups }: Pick<Report, "results" | "setu
 function summaryRow(result: ScenarioResult, names: readonly string[]): string[] {
   const { scenario, outcomes } = result;
   const [weir] = outcomes;
-  const value = (name: string): string => figure(valueOf(outcomes.find((outcome) => outcome.name === name)));
+  const isOf = (name: string, outcome: Outcome): boolean =>
+    outcome.name === name || outcome.name === `${name} with the same ACL`;
+  const value = (name: string): string => figure(valueOf(outcomes.find((outcome) => isOf(name, outcome))));
   const factor = factorOf(scenario, valueOf(weir), valueOf(baselineOf(result)));
+  const cpuFactor = cpuFactorOf(weir, baselineOf(result));
   const met = isMet(result);
   const verdict = met === undefined ? "–" : met ? "yes" : "no";
   return [
@@ -74,6 +78,7 @@ function summaryRow(result: ScenarioResult, names: readonly string[]): string[] 
     ...names.map(value),
     scenario.unit,
     factorText(factor),
+    factorText(cpuFactor),
     targetText(scenario),
     verdict,
   ];
@@ -95,7 +100,7 @@ function detailTable(results: readonly ScenarioResult[]): string[] {
     outcomes.map((outcome) => {
       const values = outcome.runs.map((run) => run.value);
       const notes = new Set(outcome.runs.flatMap((run) => run.notes ?? []));
-      if (outcome.failure !== undefined) notes.add(`failed: ${outcome.failure.replaceAll(/[\n|]+/g, " ")}`);
+      if (outcome.failure !== undefined) notes.add(`failed: ${outcome.failure.replaceAll(/[\s|]+/g, " ")}`);
       return [
         scenario.title,
         outcome.name,

@@ -41,6 +41,13 @@ export function factorOf(
   return Number.isFinite(factor) && factor > 0 ? factor : undefined;
 }
 
+/** How many times as much CPU the baseline takes for the same; above 1 is better. */
+export function cpuFactorOf(outcome: Outcome | undefined, baseline: Outcome | undefined): number | undefined {
+  const own = medianOf(outcome, (run) => run.serverMicros);
+  const other = medianOf(baseline, (run) => run.serverMicros);
+  return own === undefined || other === undefined || own === 0 ? undefined : other / own;
+}
+
 /** Whether the first contender has reached the target; undefined where it cannot be said. */
 export function isMet(result: ScenarioResult): boolean | undefined {
   const { target } = result.scenario;
@@ -50,5 +57,5 @@ export function isMet(result: ScenarioResult): boolean | undefined {
   if (target.kind === "value") return value <= target.atMost;
   if (baseline === undefined) return undefined;
   if (target.kind === "excess") return value <= baseline + target.atMost;
-  return value >= target.atLeast * baseline;
+  return value / baseline >= target.atLeast;
 }

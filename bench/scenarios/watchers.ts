@@ -22,7 +22,7 @@ const grants: readonly Grant[] = [
 export const watchers: Scenario = {
   id: "watchers",
   title: "500 pairs beside 100 users subscribed to `#`, each allowed one other topic",
-  label: "500 pairs beside 100 users on #",
+  label: "pairs beside 100 users on #, to Weir alone",
   unit: "deliveries/s",
   better: "more",
   target: { kind: "ratio", atLeast: 0.95 },
