@@ -16,7 +16,7 @@ class Feeding implements OutboxSource, MessageSource, FeedSink {
   lostCount = 0;
   failures: unknown[] = [];
   #waiting: (() => void)[] = [];
-  #error: Error | undefined;
+  #failure: Error | undefined;
 
   constructor() {
     const reader = new LogReader(this, 0);
@@ -36,7 +36,7 @@ class Feeding implements OutboxSource, MessageSource, FeedSink {
 
   async fetch(seqs: readonly number[]): Promise<{ seq: number; message: Message }[]> {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    if (this.#error) throw this.#error;
+    if (this.#failure) throw this.#failure;
     return seqs
       .filter((seq) => !this.gone.has(seq))
       .map((seq) => ({ seq, message: messageOf("t", String(seq)) }));
@@ -64,8 +64,8 @@ class Feeding implements OutboxSource, MessageSource, FeedSink {
     this.tailSeq = seq;
   }
 
-  async answer(error?: Error): Promise<void> {
-    this.#error = error;
+  async answer(failure?: Error): Promise<void> {
+    this.#failure = failure;
     for (const resolve of this.#waiting.splice(0)) resolve();
     for (let turn = 0; turn < 5; turn += 1) await Promise.resolve();
   }

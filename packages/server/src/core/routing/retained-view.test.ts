@@ -10,7 +10,7 @@ interface Viewed {
   readonly engine: MemoryEngine;
   readonly store: RetainedStore;
   readonly view: RetainedView;
-  current(): string | undefined;
+  readonly current: () => string | undefined;
 }
 
 function open(engine: MemoryEngine = openMemoryEngine({ clock: new FakeClock() })): Viewed {
