@@ -92,6 +92,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
   if (program === undefined) throw new Error("prepareGenerator() was not called");
   const [command, ...args] = onCore(generatorCore, [program, ...options.args, ...placeArgs(options)]);
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {
@@ -103,6 +105,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     child.once("error", reject);
     child.once("close", settle);
   });
+  process.removeListener("exit", kill);
   if (code === 0 && stdout !== "") return JSON.parse(stdout) as LoadResult;
   const complaint = stderr.trim().split("\n").slice(0, SHOWN_ERRORS).join("; ");
   throw new Error(complaint || `mqttload ended with ${code}`);
