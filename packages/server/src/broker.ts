@@ -301,6 +301,7 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     readiness: () => readinessOf(engine, isServing()),
     isLocal: (request) => isLocalRequest(request, []),
     maxConnections: config.limits.maxHttpConnections,
+    headTimeoutMs: config.limits.connectTimeoutS * 1_000,
     connectionRefused: () => {
       counters.connectionsRefused += 1;
       counters.limitReached["limits.maxHttpConnections"] += 1;

@@ -36,6 +36,8 @@ export interface HttpServerOptions {
   readonly tls?: { readonly key: string | Buffer; readonly cert: string | Buffer };
   /** Connections that have not become WebSockets; more are cut. 10,000 by default. */
   readonly maxConnections?: number;
+  /** For what comes before a request: the TLS handshake, then its head. 5 s by default, and up to 1 s more. */
+  readonly headTimeoutMs?: number;
   /** One was cut because there are so many. */
   connectionRefused?(): void;
   /** Addresses or networks whose X-Forwarded-For counts. */
@@ -61,10 +63,9 @@ export interface HttpServer {
 const MAX_BODY_BYTES = 2 * 1_048_576;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_PATH_PARAMETER_CHARACTERS = 4_096;
-const HEADERS_TIMEOUT_MS = 10_000;
+const DEFAULT_HEAD_TIMEOUT_MS = 5_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
-const TLS_HANDSHAKE_TIMEOUT_MS = 5_000;
 /** How late the time-outs for headers and requests may be: Node's default is half a minute. */
 const TIMEOUT_CHECK_MS = 1_000;
 /** As much as the system allows: after a restart thousands come at once. */
@@ -92,9 +93,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
 }
 
 function createApp(options: HttpServerOptions): { server: Server; app: FastifyInstance } {
+  const { headTimeoutMs = DEFAULT_HEAD_TIMEOUT_MS } = options;
   const bounds = {
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
+    headersTimeout: headTimeoutMs,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: TIMEOUT_CHECK_MS,
@@ -105,7 +107,7 @@ function createApp(options: HttpServerOptions): { server: Server; app: FastifyIn
     ? (createTlsServer({
         ...bounds,
         ...options.tls,
-        handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
+        handshakeTimeout: headTimeoutMs,
       }) as unknown as Server)
     : createServer(bounds);
   const app = fastify({

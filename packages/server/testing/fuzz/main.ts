@@ -1,0 +1,59 @@
+import { parseArgs } from "node:util";
+import { startBrokerProcess } from "../hostile/broker-process.ts";
+import { fuzz } from "./fuzzer.ts";
+
+// `npm run fuzz -- --minutes 60`: attacks a broker with mutated packets for as long as one likes.
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string" },
+    from: { type: "string", default: "0" },
+    to: { type: "string" },
+    minutes: { type: "string", default: "10" },
+    help: { type: "boolean", short: "h" },
+  },
+});
+
+const usage = `npm run fuzz -- [--seed N] [--minutes N] [--from N --to N]
+
+Attacks a broker of its own over TCP and WebSocket. A failure names the seed and the connections; play them again with
+  npm run fuzz -- --seed 7 --from 1500 --to 2000`;
+const PARTS_PER_SEED = 20_000;
+
+if (values.help) console.log(usage);
+else await run();
+
+async function run(): Promise<void> {
+  const broker = await startBrokerProcess({ logLevel: "error", limits: { connectTimeoutS: 1 } });
+  const endsAtMs = Date.now() + Number(values.minutes) * 60_000;
+  let seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
+  try {
+    do {
+      await fuzzOnce(broker, seed);
+      seed += 1;
+    } while (values.to === undefined && Date.now() < endsAtMs);
+  } catch (error) {
+    console.error(`\n${String(error)}`);
+    process.exitCode = 1;
+  } finally {
+    await broker.stop();
+  }
+}
+
+async function fuzzOnce(broker: Awaited<ReturnType<typeof startBrokerProcess>>, seed: number): Promise<void> {
+  const to = values.to === undefined ? PARTS_PER_SEED : Number(values.to);
+  const { traffic } = await fuzz({
+    broker,
+    seed,
+    from: Number(values.from),
+    to,
+    onBatch: ({ connections, measure: { liveMegabytes, openFiles } }) => {
+      const line = `seed ${seed}: ${connections} connections, ${liveMegabytes.toFixed(1)} MiB, ${openFiles} files`;
+      process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
+    },
+  });
+  const types = (set: ReadonlySet<number>): string => [...set].sort((a, b) => a - b).join(" ");
+  console.log(
+    `\n  ${traffic.accepted} accepted; types sent ${types(traffic.sent)}, received ${types(traffic.received)}`,
+  );
+}
