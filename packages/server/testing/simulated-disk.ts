@@ -118,6 +118,13 @@ export class SimulatedDisk implements Files {
     this.onChange?.();
   }
 
+  async link(from: string, to: string): Promise<void> {
+    await this.#begin("rename");
+    const inode = this.#names.get(from);
+    if (inode === undefined) throw systemError("ENOENT", from);
+    this.#name(to, inode);
+  }
+
   async unlink(path: string): Promise<void> {
     await this.#begin("unlink");
     if (this.#names.has(path)) this.#name(path, undefined);

@@ -115,6 +115,36 @@ function describeCrash(under: EngineUnderTest): void {
     expect(again.epoch).toBeGreaterThan(held.epoch);
   });
 
+  test("what release() let go may be gone after a crash, what it kept is there, and no number is given again", async () => {
+    const engine = await under.open();
+    const texts = Array.from({ length: 400 }, (_, index) => String(index));
+    const results = await Promise.all(
+      texts.map((text) => engine.log.append("default", record("t", text.padEnd(100)))),
+    );
+    const shard = results[0]!.shard;
+    const last = results.at(-1)!.seq;
+    const kept = new Set([results[7]!.seq, results[250]!.seq]);
+    engine.log.release("default", shard, last + 1, (seq) => kept.has(seq));
+    await quiet();
+    const after = await under.crash(engine);
+    expect((await after.log.fetch("default", shard, [...kept])).map((stored) => stored.seq)).toEqual([
+      ...kept,
+    ]);
+    after.log.release("default", shard, last + 1, () => false);
+    await quiet();
+    const again = await under.crash(after);
+    expect((await again.log.append("default", record("t"))).seq).toBeGreaterThan(last);
+  });
+
+  test("a key that was deleted stays deleted after a crash, and its revision is not given again", async () => {
+    const engine = await under.open();
+    const revision = await engine.kv("a").put("k", 1);
+    await engine.kv("a").delete("k");
+    const after = await under.crash(engine);
+    expect(await after.kv("a").get("k")).toBeUndefined();
+    expect(await after.kv("a").create("k", 2)).not.toBe(revision);
+  });
+
   test("after a crash the log is a prefix of what was appended, with all that was acknowledged", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 20 }), { maxLength: 8 }), async (bursts) => {

@@ -26,7 +26,7 @@ async function open(changes: Partial<EmbeddedEngineOptions> = {}): Promise<Embed
 
 async function crash(engine: EmbeddedEngine): Promise<EmbeddedEngine> {
   await engine.abandon();
-  return open(optionsOf.get(engine)!);
+  return open(optionsOf.get(engine));
 }
 
 const small = { segmentBytes: 4_096, blockBytes: 512, cacheBytes: 2_048, floorMs: 0, floorBytes: 0 };

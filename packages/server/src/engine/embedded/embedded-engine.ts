@@ -23,7 +23,7 @@ import { repairControlStore } from "./store/check-control-store.ts";
 import { ControlStore } from "./store/control-store.ts";
 import { EmbeddedBuckets } from "./store/embedded-kv.ts";
 import { EmbeddedOwners } from "./store/embedded-owners.ts";
-import { openStoreFormat, type StoreFormat } from "./store-format.ts";
+import { openStoreFormat, refuseUsedDirectory, type StoreFormat, writeStoreFormat } from "./store-format.ts";
 
 export interface EmbeddedEngineOptions extends Partial<LogLimits> {
   readonly directory: string;
@@ -114,6 +114,21 @@ export class EmbeddedEngine implements Engine {
   drain(deadlineMs: number): Promise<void> {
     const { options, store } = this.#parts;
     return within(options.clock, deadlineMs, Promise.all([this.log.drained(), store.idle()]));
+  }
+
+  /**
+   * Copies the store into a new directory while it is in use. The log is copied after the control store, so no position
+   * in the copy lies behind its end. Open it, or `restoreStore` it. Rejects with the system's error.
+   */
+  async backup(target: string): Promise<void> {
+    const { options, gate, store, format } = this.#parts;
+    gate.check();
+    const files = options.files ?? nodeFiles;
+    await refuseUsedDirectory(files, target);
+    await files.makeDirectory(target);
+    await store.copyTo(join(target, "control"));
+    await this.log.backup(join(target, "log"));
+    await writeStoreFormat(files, target, format);
   }
 
   /** What was called before is still done; later calls are refused with `closed`. */

@@ -200,9 +200,10 @@ describe("a full or broken disk", () => {
     const disk = new SimulatedDisk();
     disk.capacityBytes = 100_000;
     const { log } = await openLog(disk, clock, { reserveBytes: 50_000, floorMs: 1e9, floorBytes: 1e9 });
-    let refusal: unknown;
-    for (let index = 0; index < 2_000 && refusal === undefined; index++)
-      await log.append(tenant, record("t", "x".repeat(100))).catch((error: unknown) => (refusal = error));
+    const fill = async (): Promise<void> => {
+      for (;;) await log.append(tenant, record("t", "x".repeat(100)));
+    };
+    const refusal: unknown = await fill().catch((error: unknown) => error);
     expect(refusal).toMatchObject({ code: "full", maybeApplied: false });
     expect(log.isDiskFull).toBe(true);
     const { head } = log.bounds(tenant, 0);

@@ -13,7 +13,7 @@ export interface StoreFormat {
   readonly secret: Uint8Array;
 }
 
-export const storeFormat = 1;
+const storeFormat = 1;
 const names = ["format", "format.copy"];
 
 /** Reads it, or makes it where the directory is new. Rejects with StoreError. */
@@ -40,6 +40,22 @@ export function newEpoch(): string {
 export async function writeStoreFormat(files: Files, directory: string, format: StoreFormat): Promise<void> {
   for (const name of names) await replaceFile(files, join(directory, name), encodeFormat(format));
   await files.flushDirectory(directory);
+}
+
+/** Rejects with StoreError where something is in there. */
+export async function refuseUsedDirectory(files: Files, directory: string): Promise<void> {
+  if ((await files.list(directory)).length === 0) return;
+  throw new StoreError("not-a-store", `${directory} is not empty: name a new directory`);
+}
+
+/** Reads what a directory says of itself. Rejects with StoreError where that is no data directory, or a newer one. */
+export async function readStoreFormat(files: Files, directory: string): Promise<StoreFormat> {
+  const found = await Promise.all(names.map((name) => readFile(files, join(directory, name))));
+  const format = found.map((bytes) => bytes && decodeFormat(bytes)).find((one) => one !== undefined);
+  if (format === undefined) throw new StoreError("not-a-store", `${directory} is no data directory of Weir`);
+  if (format.format > storeFormat)
+    throw newerFormat(`the data directory ${directory}`, format.format, storeFormat);
+  return format;
 }
 
 async function refuseIfUsed(

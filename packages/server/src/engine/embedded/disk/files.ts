@@ -23,6 +23,8 @@ export interface Files {
   list(directory: string): Promise<readonly string[]>;
   makeDirectory(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** Another name for a file that nobody will write again, or a copy where that cannot be. */
+  link(from: string, to: string): Promise<void>;
   /** Nothing where it is missing. */
   unlink(path: string): Promise<void>;
   flushDirectory(path: string): Promise<void>;
@@ -60,6 +62,39 @@ export async function replaceFile(files: Files, path: string, bytes: Uint8Array)
     await file.close();
   }
   await files.rename(temporary, path);
+}
+
+/** Opens a file for reading, and closes it. */
+export async function withFile<T>(
+  files: Files,
+  path: string,
+  use: (file: OpenFile) => Promise<T>,
+): Promise<T> {
+  const file = await files.open(path, "read");
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+const copyBytes = 1_048_576;
+
+/** Copies the first `length` bytes, and flushes them. */
+export async function copyPrefix(files: Files, from: string, to: string, length: number): Promise<void> {
+  const source = await files.open(from, "read");
+  const target = await files.open(to, "write");
+  try {
+    for (let at = 0; at < length; at += copyBytes) {
+      const bytes = Buffer.allocUnsafe(Math.min(copyBytes, length - at));
+      const read = await source.read(bytes, at);
+      await target.write([bytes.subarray(0, read)], at);
+    }
+    await target.flush();
+  } finally {
+    await source.close();
+    await target.close();
+  }
 }
 
 /** `ENOSPC`, `EIO`, …; undefined for what is no system error. */

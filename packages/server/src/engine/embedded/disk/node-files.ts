@@ -23,20 +23,32 @@ export const nodeFiles: Files = {
     await fsPromises.mkdir(path, { recursive: true, mode: 0o700 });
   },
   rename: (from, to) => fsPromises.rename(from, to),
-  unlink: (path) => fsPromises.rm(path, { force: true }),
-  async flushDirectory(path) {
-    const handle = await fsPromises.open(path, "r");
+  async link(from, to) {
     try {
-      await handle.sync();
-    } finally {
-      await handle.close();
+      await fsPromises.link(from, to);
+    } catch (error) {
+      if (errorCodeOf(error) === "ENOENT" || errorCodeOf(error) === "EEXIST") throw error;
+      await fsPromises.copyFile(from, to);
+      await flushPath(to);
     }
   },
+  unlink: (path) => fsPromises.rm(path, { force: true }),
+  flushDirectory: flushPath,
   async freeBytes(path) {
     const { bavail, bsize } = await fsPromises.statfs(path);
     return bavail * bsize;
   },
 };
+
+/** Makes durable what someone else has written, or the names in a directory. */
+export async function flushPath(path: string): Promise<void> {
+  const handle = await fsPromises.open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
 
 class NodeFile implements OpenFile {
   readonly path: string;

@@ -91,7 +91,7 @@ export class EmbeddedLog implements Log {
       if (this.#space.isFull) throw new EngineError("full", "the disk is full");
       return this.#of(tenant).append(record, id);
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
   }
 
@@ -153,6 +153,16 @@ export class EmbeddedLog implements Log {
   /** Resolves when no compaction goes on. */
   async trimmed(): Promise<void> {
     await Promise.all([...this.#logs.values()].map((log) => log.trimmed()));
+  }
+
+  /** Copies what is on the disk, tenant by tenant, while appends go on. */
+  async backup(target: string): Promise<void> {
+    const { files } = this.#options;
+    await files.makeDirectory(target);
+    for (const [tenant, log] of this.#logs) {
+      if (log.segments.length > 0) await log.backup(join(target, tenantDirectoryName(tenant)));
+    }
+    await files.flushDirectory(target);
   }
 
   async close(): Promise<void> {

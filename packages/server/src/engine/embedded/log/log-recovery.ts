@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Seq } from "../../../core/ports/engine.ts";
 import type { DamageLog } from "../damage-log.ts";
-import { type Files, readFile, replaceFile } from "../disk/files.ts";
+import { type Files, readFile, replaceFile, withFile } from "../disk/files.ts";
 import { Block } from "../segment/block.ts";
 import {
   decodeId,
@@ -98,9 +98,8 @@ async function readHeader(
   place: { firstSeq: number; generation: number },
 ): Promise<SegmentHeader> {
   const path = join(directory, name);
-  const file = await files.open(path, "read");
   const bytes = Buffer.alloc(headerBytes(identity.tenant));
-  const length = await file.read(bytes, 0).finally(() => file.close());
+  const length = await withFile(files, path, (file) => file.read(bytes, 0));
   const header = decodeSegmentHeader(bytes.subarray(0, length));
   const isRight = header?.firstSeq === place.firstSeq && header.generation === place.generation;
   if (header !== undefined && isRight) return header;
@@ -112,8 +111,7 @@ async function readHeader(
 async function readSealed(options: RecoveryOptions, segment: Segment): Promise<number> {
   const index = await readIndex(options, segment);
   const { files, directory } = options;
-  const file = await files.open(segment.path, "read");
-  const size = await file.size().finally(() => file.close());
+  const size = await withFile(files, segment.path, (file) => file.size());
   if (index?.length === size) {
     adoptIndex(segment, index);
     return 0;

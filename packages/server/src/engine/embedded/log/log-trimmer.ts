@@ -49,6 +49,7 @@ export class LogTrimmer {
   #wanted: Release | undefined;
   #running: Promise<void> | undefined;
   #isStopped = false;
+  #holds = 0;
 
   constructor(options: LogTrimmerOptions) {
     this.#options = options;
@@ -58,7 +59,19 @@ export class LogTrimmer {
   release(before: Seq, keep: (seq: Seq) => boolean): void {
     if (this.#isStopped) return;
     this.#wanted = { before, keep };
-    this.#running ??= this.#run();
+    if (this.#holds === 0) this.#running ??= this.#run();
+  }
+
+  /** No file goes away while `work` is at it. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
+    this.#holds += 1;
+    try {
+      await this.idle();
+      return await work();
+    } finally {
+      this.#holds -= 1;
+      if (this.#holds === 0 && this.#wanted !== undefined) this.#running ??= this.#run();
+    }
   }
 
   /** Resolves when nothing goes on. */
@@ -76,8 +89,7 @@ export class LogTrimmer {
   async #run(): Promise<void> {
     try {
       await this.#turn();
-      for (let release = this.#wanted; release !== undefined; release = this.#wanted) {
-        this.#wanted = undefined;
+      for (let release = this.#next(); release !== undefined; release = this.#next()) {
         await this.#trim(release);
       }
     } catch (error) {
@@ -86,6 +98,13 @@ export class LogTrimmer {
     } finally {
       this.#running = undefined;
     }
+  }
+
+  #next(): Release | undefined {
+    if (this.#holds > 0) return undefined;
+    const release = this.#wanted;
+    this.#wanted = undefined;
+    return release;
   }
 
   #turn(): Promise<void> {

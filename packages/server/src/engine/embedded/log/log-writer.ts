@@ -41,6 +41,8 @@ export class LogWriter {
   /** Of the last segment, once it is there. */
   #file: OpenFile | undefined;
   #fileOf: Segment | undefined;
+  /** Bytes of `#fileOf` that were flushed. */
+  #flushedBytes = 0;
   #hasDirectory = false;
   #closing: Promise<void> = Promise.resolve();
 
@@ -82,6 +84,13 @@ export class LogWriter {
     batch.entries.push(entry);
     if (!this.#isCommitting) this.#commitSoon();
     return entry;
+  }
+
+  /** How much of a segment is on the disk for sure. */
+  flushedBytesOf(segment: Segment): number {
+    if (segment === this.#fileOf) return this.#flushedBytes;
+    const first = this.#batches.find((batch) => batch.segment === segment);
+    return first?.position ?? segment.length;
   }
 
   /** The next append goes to a new segment. */
@@ -143,6 +152,7 @@ export class LogWriter {
   }
 
   #committed(batch: AppendBatch): void {
+    this.#flushedBytes = batch.position + batch.bytes;
     this.#pendingBytes -= batch.bytes;
     this.#commitNext();
     this.#options.onBatch(batch, undefined);
@@ -160,6 +170,7 @@ export class LogWriter {
     const file = await files.open(segment.path, "write");
     this.#file = file;
     this.#fileOf = segment;
+    this.#flushedBytes = batch.position > segment.dataStart ? batch.position : 0;
     if (batch.position > segment.dataStart) {
       await file.write(batch.chunks, batch.position);
       return flush(file);

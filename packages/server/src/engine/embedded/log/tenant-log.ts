@@ -7,7 +7,8 @@ import {
   type StoredRecord,
   type Subscription,
 } from "../../../core/ports/engine.ts";
-import type { Files } from "../disk/files.ts";
+import { join } from "node:path";
+import { copyPrefix, type Files } from "../disk/files.ts";
 import type { BlockLoader } from "../segment/block-loader.ts";
 import type { SegmentHeader } from "../segment/segment-header.ts";
 import type { Segment } from "../segment/segment.ts";
@@ -30,11 +31,11 @@ export interface TenantLogOptions {
   readonly limits: LogLimits;
   readonly loader: BlockLoader;
   readonly recovered: RecoveredLog;
-  isDiskFull(): boolean;
-  onAppended(bytes: number): void;
-  onFull(): void;
-  onFatal(error: Error): void;
-  onError(error: unknown, text: string): void;
+  readonly isDiskFull: () => boolean;
+  readonly onAppended: (bytes: number) => void;
+  readonly onFull: () => void;
+  readonly onFatal: (error: Error) => void;
+  readonly onError: (error: unknown, text: string) => void;
 }
 
 const shard = 0;
@@ -135,6 +136,11 @@ export class TenantLog {
     this.#trimmer.release(before, keep);
   }
 
+  /** Copies what is on the disk into another directory: sealed segments as they are, of the last one what is flushed. */
+  backup(target: string): Promise<void> {
+    return this.#trimmer.hold(() => this.#backup(target));
+  }
+
   /** Resolves when everything that was appended is settled. */
   async drained(): Promise<void> {
     while (!this.#writer.isIdle || !this.#settler.isIdle) {
@@ -158,6 +164,17 @@ export class TenantLog {
   async abandon(): Promise<void> {
     this.#settler.clear();
     await Promise.all([this.#trimmer.stop(), this.#writer.abandon()]);
+  }
+
+  async #backup(target: string): Promise<void> {
+    const { files } = this.#options;
+    await files.makeDirectory(target);
+    const born = this.#segments.filter(({ firstSeq }) => firstSeq <= this.#tails.shown);
+    for (const segment of born.slice(0, -1)) await files.link(segment.path, join(target, segment.name));
+    const last = born.at(-1);
+    if (last !== undefined)
+      await copyPrefix(files, last.path, join(target, last.name), this.#writer.flushedBytesOf(last));
+    await files.flushDirectory(target);
   }
 
   #repeat(id: string): Promise<AppendResult> | undefined {

@@ -19,7 +19,7 @@ export class DecodedCache<T> {
     const entry = this.#slots[slot];
     if (entry !== undefined && isEqual(entry.bytes, bytes, start, end)) return entry.value;
     const value = this.#decode(bytes, start, end);
-    this.#slots[slot] = { bytes: Uint8Array.prototype.slice.call(bytes, start, end), value };
+    this.#slots[slot] = { bytes: new Uint8Array(bytes.subarray(start, end)), value };
     return value;
   }
 }

@@ -39,7 +39,7 @@ function encodePublisher({ sessionKey, realm, subject, clientId }: Publisher): U
     if (index < 0) cursor.writeText(part);
     else cursor.writeVarint(part.length);
   }
-  return Uint8Array.prototype.slice.call(cursor.bytes, 0, cursor.at);
+  return new Uint8Array(cursor.bytes.subarray(0, cursor.at));
 }
 
 export function decodePublisher(bytes: Buffer, start: number, end: number): Publisher {

@@ -10,7 +10,7 @@ import { decodePublisher, PublisherEncoder } from "./publisher-codec.ts";
  * behind this header · u32 number, counted from the segment's first · then the body: u8 flags · f64 published at ·
  * [f64 expires at] · topic · publisher · [incarnation, u16 packet id] · [id] · [properties] · payload, which is the rest.
  */
-export const recordHeaderBytes = 12;
+const recordHeaderBytes = 12;
 /** Header, flags, time, an empty topic, an empty publisher. */
 export const minRecordBytes: number = recordHeaderBytes + 1 + 8 + 1 + 1;
 

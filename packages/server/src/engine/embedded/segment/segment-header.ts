@@ -3,7 +3,7 @@ import { newerFormat } from "../store-error.ts";
 
 /**
  * The head of a segment file (little-endian): "WEIRLOG\0" · u16 format · u16 bytes of this header · u32 CRC-32 of all
- * that follows · f64 first number · f64 last number covered (a compacted segment takes the place of all that lie
+ * around it · f64 first number · f64 last number covered (a compacted segment takes the place of all that lie
  * between; 0 in others) · u32 generation · 16 bytes epoch of the store · u16 bytes of the tenant's name · the name.
  */
 export interface SegmentHeader {
@@ -15,7 +15,7 @@ export interface SegmentHeader {
   readonly epoch: Uint8Array;
 }
 
-export const segmentFormat = 1;
+const segmentFormat = 1;
 const magic = Buffer.from("WEIRLOG\0", "latin1");
 const fixedBytes = 54;
 
@@ -34,7 +34,7 @@ export function encodeSegmentHeader(header: SegmentHeader): Buffer {
   bytes.set(header.epoch, 36);
   bytes.writeUInt16LE(bytes.length - fixedBytes, 52);
   bytes.write(header.tenant, fixedBytes);
-  bytes.writeInt32LE(crc32Of(bytes, 16, bytes.length, 0), 12);
+  bytes.writeInt32LE(checksumOf(bytes, bytes.length), 12);
   return bytes;
 }
 
@@ -44,16 +44,21 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
   const length = bytes.readUInt16LE(10);
   if (length < fixedBytes || length > bytes.length) return undefined;
   const format = bytes.readUInt16LE(8);
-  const isSound = crc32Of(bytes, 16, length, 0) === bytes.readInt32LE(12);
+  const isSound = checksumOf(bytes, length) === bytes.readInt32LE(12);
   if (isSound && format > segmentFormat) throw newerFormat("a segment of the log", format, segmentFormat);
   if (!isSound) return undefined;
   return {
     firstSeq: bytes.readDoubleLE(16),
     coveredTo: bytes.readDoubleLE(24),
     generation: bytes.readUInt32LE(32),
-    epoch: Uint8Array.prototype.slice.call(bytes, 36, 52),
+    epoch: new Uint8Array(bytes.subarray(36, 52)),
     tenant: bytes.toString("utf8", fixedBytes, fixedBytes + bytes.readUInt16LE(52)),
   };
+}
+
+/** Of all but the magic and itself. */
+function checksumOf(bytes: Buffer, length: number): number {
+  return crc32Of(bytes, 16, length, crc32Of(bytes, 8, 12, 0));
 }
 
 /** What each record's CRC starts from: a record is valid in its own segment only. */

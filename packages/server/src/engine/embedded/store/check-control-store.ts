@@ -14,9 +14,12 @@ export interface ControlCheck {
 /** A file that LMDB loops in is as good as unreadable. */
 const deadlineMs = 120_000;
 
-/** Reads every entry in another process. Undefined where that process did not come to an end, as with a broken file. */
+/**
+ * Reads every entry in another process, also while the store is in use. Undefined where that process did not come to an
+ * end, as with a broken file.
+ */
 export function checkControlStore(directory: string): Promise<ControlCheck | undefined> {
-  return run(["verify", directory]);
+  return run(["read", directory]);
 }
 
 /**
@@ -26,14 +29,14 @@ export function checkControlStore(directory: string): Promise<ControlCheck | und
 export async function repairControlStore(root: string, logger: Logger): Promise<void> {
   const directory = join(root, "control");
   if (!(await hasDatabase(directory))) return;
-  const found = await checkControlStore(directory);
+  const found = await run(["verify", directory]);
   if (found?.damaged === 0) return;
   const salvage = join(root, `control.salvage-${randomBytes(4).toString("hex")}`);
   await fs.mkdir(salvage);
   // Each may end where LMDB meets the damage: from both sides, all but that is found.
   await run(["salvage", directory, salvage]);
   await run(["salvage", directory, salvage, "reverse"]);
-  const saved = await checkControlStore(salvage);
+  const saved = await run(["verify", salvage]);
   if (saved?.damaged !== 0) {
     await fs.rm(salvage, { recursive: true });
     await fs.mkdir(salvage);

@@ -4,7 +4,7 @@ import { isStoredValue } from "./stored-value.ts";
 
 /**
  * Runs in a process of its own, since LMDB trusts its file: what is wrong there may end the process.
- * `verify <directory>` reads everything, in order and by key, and writes something; `salvage <directory> <target>` copies
+ * `read <directory>` reads everything, in order and by key; `verify <directory>` also writes something; `salvage <directory> <target>` copies
  * what is sound, from the front or, with `reverse`, from the back. Says the counts.
  */
 const [, , mode, directory, target, order] = process.argv;
@@ -17,7 +17,7 @@ interface Counts {
   damaged: number;
 }
 
-async function verify(source: Database): Promise<Counts> {
+async function verify(source: Database, mayWrite: boolean): Promise<Counts> {
   const counts: Counts = { sound: 0, damaged: 0 };
   for (const { key, value } of source.getRange({})) {
     const isSound = isStoredValue(value) && source.get(key)?.equals(value) === true;
@@ -26,6 +26,7 @@ async function verify(source: Database): Promise<Counts> {
   // A page that is no page any longer is passed over without a word, but the root knows how many entries there are.
   const { entryCount } = source.getStats() as { readonly entryCount: number };
   counts.damaged += Math.max(0, entryCount - counts.sound - counts.damaged);
+  if (!mayWrite) return counts;
   const probe = Buffer.from([0xff, 0xff, 0xff]);
   await source.put(probe, Buffer.alloc(8_192));
   await source.remove(probe);
@@ -49,7 +50,7 @@ async function salvage(source: Database, copy: Database, isReverse: boolean): Pr
 
 async function run(): Promise<Counts> {
   const source = openDatabase(directory!);
-  if (mode === "verify") return verify(source);
+  if (mode !== "salvage") return verify(source, mode === "verify");
   return salvage(source, openDatabase(target!), order === "reverse");
 }
 

@@ -1,6 +1,9 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import type { Clock } from "../../../core/ports/clock.ts";
 import { EngineError, type Plain } from "../../../core/ports/engine.ts";
+import { flushPath } from "../disk/node-files.ts";
 import { openDatabase } from "./control-database.ts";
 import { keyBytes, keyRanges, keyText, type StoreKey } from "./store-key.ts";
 import { decodeStoredValue, encodeStoredValue, sealStoredValue, type StoredValue } from "./stored-value.ts";
@@ -93,7 +96,11 @@ export class ControlStore {
 
   /** Resolves when what `peek` tells of the keys is durable. Rejects with EngineError. */
   async durable(keys: readonly StoreKey[]): Promise<void> {
-    const waits = [ceilingKey, ...keys].map((key) => this.#unflushed.get(keyText(key))?.durable);
+    const waits: Promise<void>[] = [];
+    for (const key of [ceilingKey, ...keys]) {
+      const unflushed = this.#unflushed.get(keyText(key));
+      if (unflushed !== undefined) waits.push(unflushed.durable);
+    }
     await Promise.all(waits);
   }
 
@@ -162,8 +169,9 @@ export class ControlStore {
 
   /** A consistent copy, while the store is in use. */
   async copyTo(directory: string): Promise<void> {
-    await this.idle();
+    await mkdir(directory, { recursive: true });
     await this.#db.backup(directory, false);
+    await flushPath(join(directory, "data.mdb"));
   }
 
   async *#entries(

@@ -5,7 +5,6 @@ import {
   type OwnedKind,
   type OwnedParts,
   type Owners,
-  type Plain,
   type Subscription,
 } from "../../../core/ports/engine.ts";
 import type { EngineGate } from "../engine-gate.ts";

@@ -34,7 +34,7 @@ export function decodePlain(bytes: Buffer, start = 0): Plain {
 }
 
 /** Of any string, also of one that has no UTF-8. */
-export function writeAnyText(text: string): void {
+function writeAnyText(text: string): void {
   reserve(textBound(text) + 1);
   if (text.isWellFormed()) {
     scratch.writeU8(tags.text);
