@@ -139,10 +139,10 @@ export class CoreFixture {
     }
   }
 
-  /** Ends it as `kill -9` would, and starts another on what the engine kept. */
-  async crash(): Promise<CoreFixture> {
+  /** Ends it as `kill -9` would, and starts another on what the engine kept; for `seed` see `CrashOptions`. */
+  async crash(seed?: number): Promise<CoreFixture> {
     for (const link of this.links) link.vanish();
-    const engine = this.engine.crash();
+    const engine = this.engine.crash(seed === undefined ? {} : { seed });
     return new CoreFixture({
       ...this.#options,
       clock: this.clock,

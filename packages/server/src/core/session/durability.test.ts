@@ -60,6 +60,44 @@ describe("what a crash leaves", () => {
     expect(reader.take("publish").map((one) => one.payload)).toEqual(["before", "after"]);
   });
 
+  it("a message that a share group has back from a member is not lost before the group has saved that", async () => {
+    const fixture = await startedCore();
+    const member = await fixture.persistent("member");
+    member.give(subscribePacket(1, { topicFilter: "$share/g/t" }));
+    const publisher = await fixture.connected("p");
+    publisher.give(publishPacket("t", "m", { qos: 1, packetId: 1 }));
+    await fixture.pass(1_100); // the group has saved that it gave the message away
+    expect(member.take("publish")).toHaveLength(1);
+    member.cut();
+    await fixture.settle();
+    const after = await fixture.crash();
+    const again = await after.persistent("member");
+    expect(again.take("publish").map((one) => one.payload)).toEqual(["m"]);
+  });
+
+  it.each(Array.from({ length: 16 }, (_, index) => index + 1))(
+    "a subscription counts from where the log was, also where its last records are gone: seed %i",
+    async (seed) => {
+      const fixture = await startedCore();
+      const keeper = await fixture.persistent("keeper");
+      keeper.give(subscribePacket(1, { topicFilter: "t" }));
+      const client = await fixture.persistent("s");
+      const publisher = await fixture.connected("p");
+      fixture.engine.hooks.hold();
+      for (const packetId of [1, 2, 3]) publisher.give(publishPacket("t", "lost", { qos: 1, packetId }));
+      client.give(subscribePacket(1, { topicFilter: "t" }));
+      await fixture.settle();
+      const after = await fixture.crash(seed);
+      const again = await after.persistent("s");
+      const isSubscribed = after.session("s").subscriptions.has("t");
+      const late = await after.connected("late");
+      late.give(publishPacket("t", "new", { qos: 1, packetId: 1 }));
+      await after.settle();
+      const got = again.take("publish").map((one) => one.payload);
+      expect(got).toEqual(isSubscribed ? ["new"] : []);
+    },
+  );
+
   it("a session of expiry 0 that was kept for its will is not there for the client that comes back", async () => {
     const fixture = await startedCore();
     const will = { topic: "w", payload: new Uint8Array([1]), qos: 1, retain: false, properties: {} } as const;
