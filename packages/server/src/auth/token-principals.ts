@@ -1,5 +1,6 @@
 import { type AccessToken, TOKEN_REALM } from "../core/access/access-token.ts";
 import { compilePolicy, type Policy } from "../core/access/policy.ts";
+import { usesClientId } from "../core/access/template.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
 import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
 import type { Clock } from "../core/ports/clock.ts";
@@ -105,8 +106,15 @@ export class TokenPrincipals {
   }
 }
 
+/** By ACL, which belongs to one token: a thousand connections of a token share one compiled policy. */
+const compiled = new WeakMap<readonly PolicyEntry[], Policy>();
+
 function policyOf(token: AccessToken, clientId: string): Policy {
-  return compilePolicy(token.acl, { subject: token.subject, clientId, tokenId: token.id });
+  const { acl, subject, id: tokenId } = token;
+  if (usesClientId(acl)) return compilePolicy(acl, { subject, clientId, tokenId });
+  const policy = compiled.get(acl) ?? compilePolicy(acl, { subject, clientId: "", tokenId });
+  compiled.set(acl, policy);
+  return policy;
 }
 
 function isSameAcl(known: readonly PolicyEntry[], now: readonly PolicyEntry[]): boolean {

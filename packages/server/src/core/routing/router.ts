@@ -56,7 +56,6 @@ export class Router implements ShareGroupHome {
   readonly #logger: Logger;
   readonly #tree = new SubscriptionTree<Subscriber>();
   readonly #topics: TopicTable;
-  readonly #entries = new Map<Subscription, SubscriptionEntry[]>();
   readonly #outboxes = new Map<string, Outbox>();
   readonly #frozen = new Set<Outbox>();
   readonly #groups = new Map<string, ShareGroup>();
@@ -164,15 +163,15 @@ export class Router implements ShareGroupHome {
   /** Puts a connected session's subscription into the tree. */
   attach(subscription: Subscription): void {
     const entries = subscription.granted.map((granted) => entryOf(subscription, granted));
-    this.#entries.set(subscription, entries);
+    subscription.entries = entries;
     for (const [index, entry] of entries.entries()) this.#tree.add(filterAt(subscription, index), entry);
   }
 
   /** The counterpart; call it before `granted` changes. */
   detach(subscription: Subscription): void {
-    const entries = this.#entries.get(subscription);
+    const { entries } = subscription;
     if (!entries) return;
-    this.#entries.delete(subscription);
+    subscription.entries = undefined;
     for (const [index, entry] of entries.entries()) this.#tree.remove(filterAt(subscription, index), entry);
   }
 

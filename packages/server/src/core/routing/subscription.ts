@@ -48,6 +48,8 @@ export interface Subscription {
   readonly granted: readonly GrantedFilter[];
   /** The policy must be asked at each delivery: a deny entry overlaps, or there were too many filters. */
   readonly isChecked: boolean;
+  /** Where the tree holds it while its session is connected; the router's own. */
+  entries?: readonly SubscriptionEntry[] | undefined;
   /** Records up to this number were published before the subscription was made. */
   readonly from: Seq;
 }

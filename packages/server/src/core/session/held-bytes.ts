@@ -1,5 +1,6 @@
 import type { MessageProperties } from "@weir/protocol";
 import type { Message } from "../ports/message.ts";
+import { LazyMap } from "./lazy-map.ts";
 
 /** What a message costs beside its payload and properties, more or less. */
 const overheadBytes = 128;
@@ -13,7 +14,10 @@ const sharingRatio = 4;
  */
 export class HeldBytes {
   #bytes = 0;
-  readonly #messagesOf = new Map<ArrayBufferLike, number>();
+  /** Most often messages of one chunk at a time are held: it needs no Map. */
+  #lone: ArrayBufferLike | undefined;
+  #loneMessages = 0;
+  readonly #messagesOf = new LazyMap<ArrayBufferLike, number>();
 
   get total(): number {
     return this.#bytes;
@@ -22,28 +26,43 @@ export class HeldBytes {
   hold(message: Message): void {
     const { buffer } = message.payload;
     this.#bytes += ownBytes(message);
-    if (!mayShare(message)) return;
-    const messages = this.#messagesOf.get(buffer) ?? 0;
-    if (messages === 0) this.#bytes += buffer.byteLength;
-    this.#messagesOf.set(buffer, messages + 1);
+    if (mayShare(message) && this.#countUp(buffer) === 1) this.#bytes += buffer.byteLength;
   }
 
   /** The counterpart, for a message that was held. */
   release(message: Message): void {
     const { buffer } = message.payload;
     this.#bytes -= ownBytes(message);
-    if (!mayShare(message)) return;
-    const messages = this.#messagesOf.get(buffer) ?? 0;
-    if (messages > 1) {
-      this.#messagesOf.set(buffer, messages - 1);
-    } else if (this.#messagesOf.delete(buffer)) {
-      this.#bytes -= buffer.byteLength;
-    }
+    if (mayShare(message) && this.#countDown(buffer) === 0) this.#bytes -= buffer.byteLength;
   }
 
   clear(): void {
     this.#bytes = 0;
+    this.#lone = undefined;
+    this.#loneMessages = 0;
     this.#messagesOf.clear();
+  }
+
+  /** How many messages of the chunk are held, with this one. */
+  #countUp(buffer: ArrayBufferLike): number {
+    if (this.#loneMessages === 0 && !this.#messagesOf.has(buffer)) this.#lone = buffer;
+    if (this.#lone === buffer) return (this.#loneMessages += 1);
+    const messages = (this.#messagesOf.get(buffer) ?? 0) + 1;
+    this.#messagesOf.set(buffer, messages);
+    return messages;
+  }
+
+  /** How many are left. */
+  #countDown(buffer: ArrayBufferLike): number {
+    if (this.#lone === buffer && this.#loneMessages > 0) {
+      this.#loneMessages -= 1;
+      if (this.#loneMessages === 0) this.#lone = undefined;
+      return this.#loneMessages;
+    }
+    const messages = (this.#messagesOf.get(buffer) ?? 0) - 1;
+    if (messages > 0) this.#messagesOf.set(buffer, messages);
+    else this.#messagesOf.delete(buffer);
+    return messages;
   }
 }
 

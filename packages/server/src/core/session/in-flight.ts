@@ -5,7 +5,7 @@ import type { Message } from "../ports/message.ts";
 import { HeldBytes } from "./held-bytes.ts";
 
 /**
- * `saving`: QoS 2, the engine has not yet promised to remember it. `sent`: PUBLISH went out. `releasing`: PUBREC came,
+ * `saving`: QoS 2 (or behind one), the engine has not yet promised to remember it. `sent`: PUBLISH went out. `releasing`: PUBREC came,
  * the engine has not yet promised to remember that. `released`: PUBREL went out.
  */
 export type InFlightState = "saving" | "sent" | "releasing" | "released";

@@ -1,3 +1,5 @@
+import { LazyMap } from "./lazy-map.ts";
+
 /** What is known of a QoS 2 packet id that a client uses. */
 export interface InboundEntry {
   /** `unknown`: the log did not say whether it has the message. `missing`: it surely has not, and is to be asked again. */
@@ -10,7 +12,7 @@ export interface InboundEntry {
 
 /** The QoS 2 packet ids that a client has used and not yet released [MQTT-4.3.3-10]. */
 export class Incoming {
-  readonly #entries = new Map<number, InboundEntry>();
+  readonly #entries = new LazyMap<number, InboundEntry>();
   #counter = 0;
 
   get(packetId: number): InboundEntry | undefined {
@@ -30,7 +32,7 @@ export class Incoming {
    * not in the log must not be in there, else a crash that forgets its release would swallow the next message under it.
    */
   get loggedIds(): number[] {
-    const logged = [...this.#entries].filter(
+    const logged = [...this.#entries.entries()].filter(
       ([, entry]) => entry.state === "owned" && entry.logId !== undefined,
     );
     return logged.map(([packetId]) => packetId);
@@ -48,12 +50,12 @@ export class Incoming {
 
   /** The log's tail has shown the message of this packet id, whether or not its append has been answered. */
   logged(packetId: number): void {
-    const entry = this.#entries.get(packetId);
+    const entry = this.get(packetId);
     if (entry && entry.logId !== undefined) entry.state = "owned";
   }
 
   /** Recovery: the log has the message of this packet id. */
   recover(packetId: number): void {
-    this.#entries.set(packetId, { state: "owned", logId: "", settled: undefined });
+    this.set(packetId, { state: "owned", logId: "", settled: undefined });
   }
 }

@@ -12,6 +12,7 @@ import { fromPlain, toPlain } from "../routing/stored-message.ts";
 import type { Recipient, SharedOrigin } from "../routing/subscription.ts";
 import { DirectQueue } from "./direct-queue.ts";
 import { InFlight, type InFlightEntry, type InFlightState } from "./in-flight.ts";
+import { LazyMap } from "./lazy-map.ts";
 import type { SessionRecord } from "./session-record.ts";
 
 /** What the outgoing side asks of its session. */
@@ -59,10 +60,11 @@ export class Outgoing implements FeedSink {
   /** In flight since an earlier connection, to be sent again. */
   #resend: InFlightEntry[] = [];
   /** By the subscription's topic filter. */
-  readonly #retained = new Map<string, RetainedSource>();
+  readonly #retained = new LazyMap<string, RetainedSource>();
   /** The delivery that the router has just worked out for the record that it offers. */
   #offered: Delivery | undefined;
   #acksSinceSave = 0;
+  #lastSaving: InFlightEntry | undefined;
   /** Share groups save their cursors late: until then the record goes on naming what went back to them, or is done at QoS 2. */
   #shared: SavedEntry[] = [];
 
@@ -369,7 +371,7 @@ export class Outgoing implements FeedSink {
     const entry: InFlightEntry = {
       packetId,
       qos,
-      state: qos === 2 && record ? "saving" : "sent",
+      state: record && (qos === 2 || this.#isSaving) ? "saving" : "sent",
       message,
       seq,
       retain: delivery.retainAsPublished && message.retain,
@@ -385,9 +387,16 @@ export class Outgoing implements FeedSink {
     return true;
   }
 
+  /** A message waits for its save: whatever comes behind it waits too, so that the order of the log holds. */
+  get #isSaving(): boolean {
+    const last = this.#lastSaving;
+    return last?.state === "saving" && this.#inFlight.get(last.packetId) === last;
+  }
+
   /** QoS 2: that P stands for this message is saved before PUBLISH (semantics.md §2.4). */
   #saveThenSend(entry: InFlightEntry): void {
     const { record } = this.#owner;
+    this.#lastSaving = entry;
     record?.saveThen(["progress"], () => {
       if (this.#inFlight.get(entry.packetId) !== entry || entry.state !== "saving") return;
       entry.state = "sent";
@@ -493,7 +502,7 @@ export class Outgoing implements FeedSink {
   }
 
   #pumpRetained(): void {
-    for (const [topicFilter, source] of this.#retained) {
+    for (const [topicFilter, source] of this.#retained.entries()) {
       if (!this.#pumpSource(source)) return;
       this.#retained.delete(topicFilter);
     }

@@ -5,6 +5,7 @@ import type { Link, Peer } from "../ports/transport.ts";
 import type { Topic } from "../routing/topic-table.ts";
 import { AckQueue, type SentAck } from "./ack-queue.ts";
 import type { ClientServices } from "./client-services.ts";
+import { LazyMap } from "./lazy-map.ts";
 import type { Attachment, Session } from "./session.ts";
 import type { ConnectionEnd } from "./session-directory.ts";
 
@@ -30,14 +31,14 @@ export class ServedConnection implements Attachment {
   readonly connectExpiryS: number;
   readonly sendsProblemInformation: boolean;
   readonly acks: AckQueue;
-  readonly topicAliases: Map<number, string> = new Map();
+  readonly topicAliases: LazyMap<number, string> = new LazyMap();
   allowed: AllowedPublish | undefined;
   isOpen = true;
   /** PUBLISHes of QoS 1 and 2 that have not had their last acknowledgement: the client may have `receiveMaximum`. */
   #unacknowledged = 0;
   #isHeldBack = false;
   /** The QoS 2 ids among them. */
-  readonly #inbound = new Set<number>();
+  readonly #inbound = new LazyMap<number, true>();
 
   constructor(session: Session, services: ClientServices, link: Link, peer: Peer, packet: ConnectPacket) {
     this.session = session;
@@ -79,7 +80,7 @@ export class ServedConnection implements Attachment {
     if (this.#unacknowledged >= this.services.limits.receiveMaximum && this.protocolVersion === 5)
       return false;
     this.#unacknowledged += 1;
-    if (qos === 2) this.#inbound.add(packetId);
+    if (qos === 2) this.#inbound.set(packetId, true);
     this.#holdBack();
     return true;
   }

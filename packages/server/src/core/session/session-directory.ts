@@ -8,9 +8,10 @@ import type { Router } from "../routing/router.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import type { Limits } from "./limits.ts";
 import { Reindexer } from "./reindexer.ts";
-import { type Attachment, Session } from "./session.ts";
+import { type Attachment, Session, type SessionKeeper } from "./session.ts";
 import { sessionKey } from "./session-key.ts";
 import type { SessionRecord } from "./session-record.ts";
+import { TokenIndex } from "./token-index.ts";
 import { WillPublisher } from "./will-publisher.ts";
 
 export interface SessionDirectoryOptions {
@@ -38,10 +39,11 @@ export interface OpenRequest {
 export type ConnectionEnd = "lost" | "disconnected";
 
 /** The sessions of this node: found, made, resumed, taken over, ended. */
-export class SessionDirectory {
+export class SessionDirectory implements SessionKeeper {
   readonly #options: SessionDirectoryOptions;
   readonly #byKey = new Map<string, Session>();
   readonly #byId = new Map<string, Session>();
+  readonly #byToken = new TokenIndex();
   readonly #opening = new KeyedLock();
   readonly #expiries = new Map<Session, Timer>();
   readonly #marked = new Set<Session>();
@@ -77,8 +79,8 @@ export class SessionDirectory {
     return this.#byKey.get(key);
   }
 
-  *ofToken(tenant: string, tokenId: string): Generator<Session> {
-    for (const session of this.list(tenant)) if (session.principal.tokenId === tokenId) yield session;
+  ofToken(tenant: string, tokenId: string): Iterable<Session> {
+    return this.#byToken.of(tenant, tokenId);
   }
 
   /**
@@ -123,6 +125,19 @@ export class SessionDirectory {
     session.record?.mark("progress");
   }
 
+  policyChanged(session: Session): void {
+    this.#reindexer.add(session);
+  }
+
+  recordMarked(session: Session): void {
+    this.#marked.add(session);
+  }
+
+  principalReplaced(session: Session, before: Principal): void {
+    this.#byToken.remove(session, before);
+    this.#byToken.add(session);
+  }
+
   /** DISCONNECT with the code; with `forget` the session is deleted, else it goes on without a connection. */
   async end(session: Session, reasonCode: Code, forget: boolean): Promise<void> {
     session.attachment?.end(reasonCode);
@@ -159,9 +174,7 @@ export class SessionDirectory {
       incarnation,
       principal,
       router: this.#options.routerOf(principal.tenant),
-      onPolicyChanged: (changed) => this.#reindexer.add(changed),
-      onRecordMarked: (marked) => this.#marked.add(marked),
-      onPrincipalEnded: (ended, why) => this.endPrincipal(ended, why),
+      keeper: this,
     });
   }
 
@@ -239,6 +252,7 @@ export class SessionDirectory {
   #add(session: Session): void {
     this.#byKey.set(session.key, session);
     this.#byId.set(session.id, session);
+    this.#byToken.add(session);
   }
 
   /** A session without a connection: how long it waits for one. */
@@ -266,6 +280,7 @@ export class SessionDirectory {
     const willIsOut = this.#wills.publish(session);
     if (this.#byKey.get(session.key) === session) this.#byKey.delete(session.key);
     this.#byId.delete(session.id);
+    this.#byToken.remove(session, session.principal);
     this.#marked.delete(session);
     const { key, record } = session;
     if (!record) return willIsOut;

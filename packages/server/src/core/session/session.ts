@@ -30,6 +30,18 @@ export interface Attachment {
   end(reasonCode: ReasonCode): void;
 }
 
+/** Who keeps the session; the directory. */
+export interface SessionKeeper {
+  /** The policy of the session's principal was replaced. */
+  policyChanged(session: Session): void;
+  /** Something of the session waits to be saved. */
+  recordMarked(session: Session): void;
+  /** The session's principal may do nothing any more. */
+  endPrincipal(session: Session, why: PrincipalEnd): void;
+  /** Another principal has resumed the session. */
+  principalReplaced(session: Session, before: Principal): void;
+}
+
 export interface SessionOptions {
   /** For people and REST; no secret and no name. */
   readonly id: string;
@@ -42,12 +54,7 @@ export interface SessionOptions {
   readonly counters: Counters;
   readonly logger: Logger;
   readonly limits: Limits;
-  /** Told when the policy of the session's principal was replaced. */
-  readonly onPolicyChanged: (session: Session) => void;
-  /** Told when something of the session waits to be saved. */
-  readonly onRecordMarked: (session: Session) => void;
-  /** Told when the session's principal may do nothing any more. */
-  readonly onPrincipalEnded: (session: Session, why: PrincipalEnd) => void;
+  readonly keeper: SessionKeeper;
 }
 
 /** One MQTT session: what is subscribed, what is on its way in and out, and the connection that serves it, if there is one. */
@@ -74,10 +81,8 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #counters: Counters;
-  readonly #dropNotice: DropNotice;
-  readonly #onPolicyChanged: (session: Session) => void;
-  readonly #onRecordMarked: (session: Session) => void;
-  readonly #onPrincipalEnded: (session: Session, why: PrincipalEnd) => void;
+  readonly #keeper: SessionKeeper;
+  #dropNotice: DropNotice | undefined;
   #isLogged = false;
 
   constructor(options: SessionOptions) {
@@ -89,14 +94,11 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.#clock = options.clock;
     this.#counters = options.counters;
     this.#logger = options.logger;
-    this.#onPolicyChanged = options.onPolicyChanged;
-    this.#onRecordMarked = options.onRecordMarked;
-    this.#onPrincipalEnded = options.onPrincipalEnded;
+    this.#keeper = options.keeper;
     const { directQueuedMessages, directQueuedBytes, inFlightBytes } = options.limits;
     const bounds = { directQueuedMessages, directQueuedBytes, inFlightBytes };
     this.outgoing = new Outgoing({ ...options, ...bounds, owner: this });
     this.subscriptions = new Subscriptions(this, options.router);
-    this.#dropNotice = new DropNotice(this, options.clock);
   }
 
   get tenant(): string {
@@ -148,7 +150,9 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
 
   /** Whoever resumes the session brings the rights that count from now on; everything is computed under them again. */
   resume(principal: Principal): void {
+    const before = this.principal;
     this.principal = principal;
+    this.#keeper.principalReplaced(this, before);
     this.isRechecking = false;
     if (this.stoppedAt !== undefined) {
       this.stoppedAt = undefined;
@@ -184,12 +188,12 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   /** Call after `principal.policy` was replaced: it counts at once, and the effective filters follow in slices. */
   policyChanged(): void {
     this.isRechecking = true;
-    this.#onPolicyChanged(this);
+    this.#keeper.policyChanged(this);
   }
 
   /** Call when the credential ended: the connection ends with 0xA0 for an expiry, else with 0x98. */
   endPrincipal(why: PrincipalEnd): void {
-    this.#onPrincipalEnded(this, why);
+    this.#keeper.endPrincipal(this, why);
   }
 
   view(): SessionView {
@@ -225,6 +229,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   dropped(reason: DropReason, count: number, bytes: number): void {
     this.#counters.messagesDropped[reason] += count;
     this.droppedCount += count;
+    this.#dropNotice ??= new DropNotice(this, this.#clock);
     this.#dropNotice.add(reason, count, bytes);
   }
 
@@ -244,7 +249,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   // ---------------------------------------------------------------- RecordSource
 
   recordMarked(): void {
-    this.#onRecordMarked(this);
+    this.#keeper.recordMarked(this);
   }
 
   /** Without its record a session must not go on: nothing is acknowledged that might be lost. */

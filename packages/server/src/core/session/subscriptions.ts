@@ -5,6 +5,7 @@ import type { LogReader } from "../routing/log-reader.ts";
 import type { Router } from "../routing/router.ts";
 import type { ShareGroup } from "../routing/share-group.ts";
 import type { GrantedFilter, Recipient, Subscription } from "../routing/subscription.ts";
+import { LazyMap } from "./lazy-map.ts";
 import { type ClientTopic, clientTopicsOf, isClientTopicFilter } from "./client-topics.ts";
 
 /** At most this many effective filters of one session enter the tree (semantics.md §1.7). */
@@ -43,9 +44,9 @@ export interface Regrant {
 export class Subscriptions {
   readonly #owner: SubscriptionsOwner;
   readonly #router: Router;
-  readonly #byFilter = new Map<string, Subscription>();
-  readonly #groups = new Map<Subscription, ShareGroup>();
-  readonly #clientTopics = new Map<string, readonly ClientTopic[]>();
+  readonly #byFilter = new LazyMap<string, Subscription>();
+  readonly #groups = new LazyMap<Subscription, ShareGroup>();
+  readonly #clientTopics = new LazyMap<string, readonly ClientTopic[]>();
   #effectiveCount = 0;
   #levelCount = 0;
 
@@ -139,7 +140,7 @@ export class Subscriptions {
       const { granted, isChecked } = this.#grant(before, before);
       const isSame = sameFilters(before.granted, granted) && !this.#hasMoved(before);
       if (isSame && before.isChecked === isChecked) continue;
-      const subscription = { ...before, granted, isChecked };
+      const subscription = { ...before, granted, isChecked, entries: undefined };
       this.#replace(before, subscription);
       if (!isSame) changed.push({ subscription, before: before.granted });
     }
@@ -163,7 +164,7 @@ export class Subscriptions {
 
   saved(): SavedSubscription[] {
     const plain = [...this.#byFilter.values()].map((subscription) => {
-      const { recipient: _, isChecked: __, ...saved } = subscription;
+      const { recipient: _, isChecked: __, entries: ___, ...saved } = subscription;
       return { ...saved, groupKey: this.#groups.get(subscription)?.key };
     });
     for (const topicFilter of this.#clientTopics.keys()) {

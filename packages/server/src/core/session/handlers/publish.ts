@@ -43,8 +43,9 @@ function resolveTopic(connection: ServedConnection, packet: PublishPacket): stri
   }
   if (packet.topic !== "") {
     // A topic that is refused anyway is not kept: an alias may stand for up to 64 KiB
-    if (packet.topic.length <= limits.maxTopicBytes) connection.topicAliases.set(alias, packet.topic);
-    else connection.topicAliases.delete(alias);
+    const aliases = connection.topicAliases;
+    if (packet.topic.length <= limits.maxTopicBytes) aliases.set(alias, packet.topic);
+    else aliases.delete(alias);
     return packet.topic;
   }
   const name = connection.topicAliases.get(alias);
