@@ -76,7 +76,7 @@ export class ControlStore {
   constructor(options: ControlStoreOptions) {
     this.#options = options;
     this.#db = openDatabase(options.directory);
-    this.#ceiling = (this.#read(ceilingKey)?.value as number | undefined) ?? 0;
+    this.#ceiling = this.#noted();
     this.#revision = this.#ceiling;
   }
 
@@ -224,6 +224,11 @@ export class ControlStore {
     return this.#change(encodeWrite({ key: ceilingKey, value: this.#ceiling }));
   }
 
+  /** How far revisions may have been given, as the disk says. */
+  #noted(): number {
+    return (this.#read(ceilingKey)?.value as number | undefined) ?? 0;
+  }
+
   #flushed({ key }: StoreChange, durable: Promise<void>): void {
     const text = keyText(key);
     if (this.#unflushed.get(text)?.durable === durable) this.#unflushed.delete(text);
@@ -258,7 +263,7 @@ export class ControlStore {
     const committed = this.#db.batch(() => {
       for (const { changes } of groups) for (const change of changes) this.#put(change);
     });
-    await this.#within(committed);
+    await this.#within(reasoned(committed));
     await this.#within(this.#db.flushed);
   }
 
@@ -287,10 +292,18 @@ export class ControlStore {
     this.#commitNext();
   }
 
+  /** A commit that found no room has changed nothing, and what was decided on its ground falls with it. All else is final. */
   #failed(groups: readonly WriteGroup[], cause: Error): void {
-    this.#isStopped = true;
-    const error = new EngineError("unavailable", `the store could not be written: ${cause.message}`, true);
-    for (const group of [...groups, ...this.#groups.splice(0)]) group.onFailed(error);
+    const lost = [...groups, ...this.#groups.splice(0)];
+    const isNoRoom = /no space left|ENOSPC|MAP_FULL/i.test(cause.message);
+    this.#isStopped = !isNoRoom;
+    this.#unflushed.clear();
+    const error = isNoRoom
+      ? new EngineError("full", "the disk is full")
+      : new EngineError("unavailable", `the store could not be written: ${cause.message}`, true);
+    for (const group of lost) group.onFailed(error);
+    this.#ceiling = this.#noted();
+    if (isNoRoom) return this.#commitNext();
     this.#rest();
     this.#options.onFatal(cause);
   }
@@ -304,4 +317,14 @@ export interface EncodedWrite {
 /** Takes the value as it is now. Throws TypeError for what is no plain data. */
 export function encodeWrite({ key, value }: StoreWrite): EncodedWrite {
   return { key, bytes: value === undefined ? undefined : encodeStoredValue(key.name, value) };
+}
+
+/** A commit that fails says why in a promise inside of its error. */
+async function reasoned(commit: Promise<unknown>): Promise<void> {
+  try {
+    await commit;
+  } catch (error) {
+    const reason = error instanceof Error && "commitError" in error ? error.commitError : undefined;
+    throw (await Promise.resolve(reason).catch((cause: unknown) => cause)) ?? error;
+  }
 }
