@@ -167,7 +167,9 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
   }
 
   ended(): void {
-    this.#intake.ended();
+    // Who has gone away while it waits in the line must not keep a place there from others
+    if (this.#phase === "waiting") this.close();
+    else this.#intake.ended();
   }
 
   gone(): void {
