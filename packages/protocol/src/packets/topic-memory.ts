@@ -3,13 +3,15 @@ import { HAS_WILDCARD, scanText } from "../text-scan.ts";
 import type { Reader } from "../reader.ts";
 
 const MAX_REMEMBERED_BYTES = 1024;
+/** Shared: most connections never publish. */
+const NOTHING = new Uint8Array(0);
 
 /**
  * Reads topic names, and gives the same string again while the same bytes come: a publisher mostly repeats one topic.
  * The bytes are compared with a private copy, since those of the connection change under their owner's hands.
  */
 export class TopicMemory {
-  #bytes: Uint8Array = new Uint8Array(0);
+  #bytes: Uint8Array = NOTHING;
   #length = 0;
   #topic = "";
 
