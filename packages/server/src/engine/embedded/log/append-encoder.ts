@@ -1,4 +1,5 @@
 import type { LogRecord, Seq, StoredRecord } from "../../../core/ports/engine.ts";
+import { crc32Of } from "../crc32.ts";
 import { Block, type BlockContent } from "../segment/block.ts";
 import type { BlockCache } from "../segment/block-cache.ts";
 import { encodeRecord } from "../segment/record-codec.ts";
@@ -26,6 +27,7 @@ export class AppendEncoder {
   closeBlock(): void {
     if (this.#block === undefined || this.#content === undefined) return;
     this.#content.starts = this.#content.starts.slice(0, this.#block.count);
+    this.#block.crc = crc32Of(this.#content.bytes, 0, this.#block.length, 0);
     this.#cache.add(this.#block, this.#content);
     this.#block = undefined;
     this.#content = undefined;

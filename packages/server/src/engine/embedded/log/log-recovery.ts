@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Seq } from "../../../core/ports/engine.ts";
+import { crc32Of } from "../crc32.ts";
 import type { DamageLog } from "../damage-log.ts";
 import { type Files, readFile, replaceFile, withFile } from "../disk/files.ts";
 import { Block } from "../segment/block.ts";
@@ -215,6 +216,7 @@ function adoptScan(segment: Segment, content: RecordBytes, scan: Scan, blockByte
     segment.newestMs = Math.max(segment.newestMs, publishedAtMsOf(content.view, start));
     segment.hasIds ||= decodeId(content, start) !== undefined;
   }
+  for (const one of segment.blocks) one.crc = crc32Of(content.bytes, one.offset, one.offset + one.length, 0);
 }
 
 async function reportDamage(

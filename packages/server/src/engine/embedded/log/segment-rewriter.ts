@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Seq } from "../../../core/ports/engine.ts";
 import { type Files, type OpenFile, replaceFile } from "../disk/files.ts";
+import { crc32Of } from "../crc32.ts";
 import { Block, type BlockContent, indexFrom } from "../segment/block.ts";
 import type { BlockLoader } from "../segment/block-loader.ts";
 import { copyRecordBytes, publishedAtMsOf, recordDelta, recordSize } from "../segment/record-codec.ts";
@@ -103,7 +104,9 @@ export class SegmentRewriter {
     const segment = this.#segment;
     if (this.#count > 0) {
       const place = { firstSeq: this.#first, lastSeq: this.#last, offset: segment.length };
-      segment.blocks.push(new Block({ ...place, length: this.#used, count: this.#count }));
+      const block = new Block({ ...place, length: this.#used, count: this.#count });
+      block.crc = crc32Of(this.#bytes, 0, this.#used, 0);
+      segment.blocks.push(block);
       await this.#file!.write([this.#bytes.subarray(0, this.#used)], segment.length);
       segment.length += this.#used;
     }
