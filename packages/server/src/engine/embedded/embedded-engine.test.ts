@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { SystemClock } from "../../clock/system-clock.ts";
+import { randomFrom, SimulatedDisk } from "../../../testing/simulated-disk.ts";
 import { describeEngineContract } from "../engine-contract.ts";
 import { type EmbeddedEngine, type EmbeddedEngineOptions, openEmbeddedEngine } from "./embedded-engine.ts";
 
@@ -29,6 +30,15 @@ async function crash(engine: EmbeddedEngine): Promise<EmbeddedEngine> {
   return open(optionsOf.get(engine));
 }
 
+/** The log on a disk that loses its power at the crash; the control store on the machine's, as after `kill -9`. */
+async function cutPower(engine: EmbeddedEngine): Promise<EmbeddedEngine> {
+  const options = optionsOf.get(engine)!;
+  const files = (options.files as SimulatedDisk).cut(random);
+  await engine.abandon();
+  return open({ ...options, files });
+}
+
+const random = randomFrom(5);
 const small = { segmentBytes: 4_096, blockBytes: 512, cacheBytes: 2_048, floorMs: 0, floorBytes: 0 };
 
 describeEngineContract("the embedded engine", () => open(), {
@@ -38,3 +48,9 @@ describeEngineContract("the embedded engine", () => open(), {
 describeEngineContract("the embedded engine with small segments and no floor", () => open(small), {
   crash: (engine) => crash(engine as EmbeddedEngine),
 });
+
+describeEngineContract(
+  "the embedded engine when the power goes",
+  () => open({ ...small, files: new SimulatedDisk() }),
+  { crash: (engine) => cutPower(engine as EmbeddedEngine) },
+);

@@ -152,6 +152,7 @@ export class LogWriter {
   }
 
   #committed(batch: AppendBatch): void {
+    if (this.#isStopped) return;
     this.#flushedBytes = batch.position + batch.bytes;
     this.#pendingBytes -= batch.bytes;
     this.#commitNext();
