@@ -57,7 +57,7 @@ export class ConnectionHost implements Acceptor {
   readonly bounds: PacketBounds;
   readonly maxBufferBytes: number;
   readonly connectTimeoutMs: number;
-  readonly turns: TurnScheduler = new TurnScheduler();
+  readonly turns: TurnScheduler;
   readonly deadlines: DeadlineWheel;
   readonly pool: SlabPool = new SlabPool();
   readonly handshakes: Handshakes;
@@ -75,6 +75,7 @@ export class ConnectionHost implements Acceptor {
     this.bounds = { maxPacketBytes, maxConnectBytes, maxUserProperties, maxTopicFilters };
     this.maxBufferBytes = limits.maxBufferBytes;
     this.connectTimeoutMs = limits.connectTimeoutMs;
+    this.turns = new TurnScheduler(options.clock);
     this.deadlines = new DeadlineWheel(options.clock);
     this.handshakes = new Handshakes({ ...options, ...limits });
     this.admission = new SteadyAdmission({

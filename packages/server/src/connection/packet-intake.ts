@@ -92,7 +92,8 @@ export class PacketIntake implements Resumable {
   /** Takes bytes as they came. What cannot be handled yet is kept, and the stream paused. */
   push(bytes: Uint8Array): void {
     if (this.#state === "stopped") return;
-    this.lastHeardMs = this.#clock.nowMs();
+    this.#turns.arm();
+    this.lastHeardMs = this.#turns.startedMs;
     this.#decoder.push(bytes);
     if (this.#blocks === 0) this.#read();
     else this.#pauseStream();
@@ -172,11 +173,18 @@ export class PacketIntake implements Resumable {
     if (this.#turn !== this.#turns.turn) {
       this.#turn = this.#turns.turn;
       this.#packetsLeft = MAX_PACKETS_PER_TURN;
-      this.#turnEndsMs = this.#clock.nowMs() + MAX_MS_PER_TURN;
+      this.#turnEndsMs = 0;
       return true;
     }
     if (--this.#packetsLeft <= 0) return false;
-    return (this.#packetsLeft & (PACKETS_PER_LOOK - 1)) !== 0 || this.#clock.nowMs() < this.#turnEndsMs;
+    return (this.#packetsLeft & (PACKETS_PER_LOOK - 1)) !== 0 || this.#hasTime();
+  }
+
+  /** The share begins with the first look: a connection that sends a packet or two a turn needs none. */
+  #hasTime(): boolean {
+    const nowMs = this.#clock.nowMs();
+    if (this.#turnEndsMs === 0) this.#turnEndsMs = nowMs + MAX_MS_PER_TURN;
+    return nowMs < this.#turnEndsMs;
   }
 
   /** False: no whole packet is there. */

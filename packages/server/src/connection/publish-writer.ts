@@ -1,6 +1,6 @@
-import { publishSize, writePublish } from "@weir/protocol";
+import { encodeText, publishSize, writePublish } from "@weir/protocol";
 import type { PublishPacket, PublishProperties } from "@weir/protocol";
-import type { Message } from "../core/ports/message.ts";
+import type { Message, TopicName } from "../core/ports/message.ts";
 import type { LinkSettings, OutgoingPublish } from "../core/ports/transport.ts";
 import { bufferTextCodec } from "./buffer-text-codec.ts";
 import { publishHeadSize, writePublishHead } from "./publish-head.ts";
@@ -54,7 +54,10 @@ export class PublishWriter {
   }
 
   #writePlain(message: Message, how: OutgoingPublish): boolean {
-    return this.#encode(packetOf(message, message.topic.name, message.properties, how));
+    return this.#encode(
+      packetOf(message, message.topic.name, message.properties, how),
+      utf8Of(message.topic),
+    );
   }
 
   #writeOwn(message: Message, how: OutgoingPublish): boolean {
@@ -75,15 +78,16 @@ export class PublishWriter {
       : undefined;
   }
 
-  #encode(packet: PublishPacket): boolean {
+  /** @param topic the topic name's UTF-8, where it is at hand */
+  #encode(packet: PublishPacket, topic?: Uint8Array): boolean {
     const { protocolVersion: version, maxOutgoingPacketBytes } = this.#settings;
-    const size = publishSize(packet, version, bufferTextCodec);
+    const size = publishSize(packet, version, bufferTextCodec, topic);
     if (size > maxOutgoingPacketBytes) return false;
     if (packet.payload.length > MAX_COPIED_BYTES) {
       this.#writeLarge(packet, size);
       return true;
     }
-    writePublish(this.#queue.reserve(size), this.#queue.offset, packet, version, bufferTextCodec);
+    writePublish(this.#queue.reserve(size), this.#queue.offset, packet, version, bufferTextCodec, topic);
     this.#queue.commit(size);
     return true;
   }
@@ -95,6 +99,10 @@ export class PublishWriter {
     this.#queue.commit(headSize);
     this.#queue.append(packet.payload);
   }
+}
+
+function utf8Of(topic: TopicName): Uint8Array {
+  return (topic.utf8 ??= encodeText(topic.name, bufferTextCodec));
 }
 
 function packetOf(

@@ -1,3 +1,5 @@
+import type { Clock } from "../core/ports/clock.ts";
+
 /** Has bytes to write at the end of the turn. */
 export interface Flushable {
   flush(): void;
@@ -15,16 +17,24 @@ export interface Resumable {
 export class TurnScheduler {
   /** Rises by one at the end of each turn in which something happened. */
   turn = 0;
+  /** When the turn began, on the clock: near enough for whatever happens in it. */
+  startedMs = 0;
+  readonly #clock: Pick<Clock, "nowMs">;
   #dirty: Flushable[] = [];
   #flushing: Flushable[] = [];
   #waiting: Resumable[] = [];
   #isArmed = false;
   readonly #endTurn = (): void => this.#end();
 
+  constructor(clock: Pick<Clock, "nowMs">) {
+    this.#clock = clock;
+  }
+
   /** Makes sure that the turn ends. */
   arm(): void {
     if (this.#isArmed) return;
     this.#isArmed = true;
+    this.startedMs = this.#clock.nowMs();
     setImmediate(this.#endTurn);
   }
 

@@ -14,7 +14,11 @@ function queueOn(stream: FakeStream): {
 } {
   const pool = new SlabPool();
   const counters = createCounters();
-  const queue = new WriteQueue(stream, { flushed() {} }, { pool, counters, turns: new TurnScheduler() });
+  const queue = new WriteQueue(
+    stream,
+    { flushed() {} },
+    { pool, counters, turns: new TurnScheduler({ nowMs: () => 0 }) },
+  );
   stream.attach({ received() {}, taken: () => queue.taken(), ended() {}, gone() {} });
   return { queue, pool, counters };
 }

@@ -17,8 +17,11 @@ export class SocketStream implements ByteStream {
   /** Made when it is first needed: most connections never wait for the kernel. */
   #whenTaken: (() => void) | undefined;
 
+  readonly #isTls: boolean;
+
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#isTls = socket instanceof TLSSocket;
   }
 
   get unsentBytes(): number {
@@ -38,7 +41,7 @@ export class SocketStream implements ByteStream {
     const socket = this.#socket;
     if (!socket.writable) return true;
     // The kernel never takes what TLS has to encrypt at once
-    if (socket instanceof TLSSocket) {
+    if (this.#isTls) {
       socket.write(bytes, this.#takenCallback());
       return false;
     }

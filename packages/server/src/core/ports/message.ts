@@ -4,6 +4,8 @@ import type { MessageProperties, Qos } from "@weir/protocol";
 export interface TopicName {
   readonly name: string;
   readonly levels: readonly string[];
+  /** The name in UTF-8: kept here by whoever encodes it first, since most topics are sent many times. */
+  utf8?: Uint8Array;
 }
 
 /** Who published: what no-local, verified publishers and recovery need to know. */

@@ -3,7 +3,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Plain, Seq } from "../ports/engine.ts";
 import type { Message, TopicName } from "../ports/message.ts";
 import type { Counters, DropReason } from "../ports/telemetry.ts";
-import type { Link } from "../ports/transport.ts";
+import type { Link, OutgoingPublish } from "../ports/transport.ts";
 import { asOf, type Delivery, withoutNoLocal } from "../routing/delivery.ts";
 import { type FeedSink, LogFeed } from "../routing/log-feed.ts";
 import { LogReader } from "../routing/log-reader.ts";
@@ -38,6 +38,16 @@ export interface OutgoingOptions {
 
 /** Retained messages that a subscription has still to get: taken one by one as there is room. */
 export type RetainedSource = Iterator<{ readonly message: Message; readonly delivery: Delivery }, void>;
+
+/** How nearly every QoS 0 message leaves. */
+const plainQos0: OutgoingPublish = {
+  qos: 0,
+  packetId: 0,
+  dup: false,
+  retain: false,
+  subscriptionIdentifiers: undefined,
+  messageExpiryInterval: undefined,
+};
 
 /** QoS 1 may be saved this many acknowledgements late (semantics.md §2.4). */
 const lazySaveAcks = 1_000;
@@ -307,11 +317,16 @@ export class Outgoing implements FeedSink {
     if (accepted && (accepted.isChecked || this.#owner.isRechecking))
       accepted = this.#check(message, accepted);
     if (!accepted) return undefined;
-    if (message.expiresAtMs <= this.#clock.nowMs()) {
+    if (this.#hasExpired(message)) {
       this.#owner.dropped("expired", 1, message.payload.length);
       return undefined;
     }
     return accepted;
+  }
+
+  /** Most messages never do: these cost no look at the clock. */
+  #hasExpired(message: Message): boolean {
+    return message.expiresAtMs !== Infinity && message.expiresAtMs <= this.#clock.nowMs();
   }
 
   #check(message: Message, delivery: Delivery): Delivery | undefined {
@@ -345,16 +360,17 @@ export class Outgoing implements FeedSink {
       this.#owner.dropped("slow", 1, message.payload.length);
       return;
     }
-    const sent = link.publish(message, {
-      qos: 0,
-      packetId: 0,
-      dup: false,
-      retain: delivery.retainAsPublished && message.retain,
-      subscriptionIdentifiers: delivery.identifiers,
-      messageExpiryInterval: this.#remainingS(message),
-    });
+    const sent = link.publish(message, this.#howQos0(message, delivery));
     if (sent) this.#counters.messagesSent[0] += 1;
     else this.#owner.dropped("too-large", 1, message.payload.length);
+  }
+
+  #howQos0(message: Message, delivery: Delivery): OutgoingPublish {
+    const retain = delivery.retainAsPublished && message.retain;
+    const { identifiers } = delivery;
+    if (!retain && identifiers === undefined && message.expiresAtMs === Infinity) return plainQos0;
+    const messageExpiryInterval = this.#remainingS(message);
+    return { ...plainQos0, retain, subscriptionIdentifiers: identifiers, messageExpiryInterval };
   }
 
   /** Puts a message in flight. False: no packet id is free. */
@@ -519,7 +535,7 @@ export class Outgoing implements FeedSink {
   }
 
   #sendRetained(message: Message, delivery: Delivery): void {
-    if (message.expiresAtMs <= this.#clock.nowMs()) return; // not lost to this client: there is none any more
+    if (this.#hasExpired(message)) return; // not lost to this client: there is none any more
     const accepted = this.#accept(message, delivery, undefined);
     if (!accepted) return;
     if (Math.min(message.qos, accepted.qos) === 0) this.#sendQos0(message, accepted);
