@@ -8,6 +8,7 @@ wanted="
 mosquitto:mosquitto
 mosquitto_sub:mosquitto-clients
 mosquitto_pub:mosquitto-clients
+mosquitto_rr:mosquitto-clients
 chromium:chromium
 node:nodejs
 npm:npm
@@ -20,6 +21,8 @@ missing=
 for pair in $wanted; do
   command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair##*:}"
 done
+# A module of Debian's own Python: another one that comes first in PATH would not have it.
+/usr/bin/python3 -c 'import paho.mqtt.client' >/dev/null 2>&1 || missing="$missing python3-paho-mqtt"
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 
 if [ -z "${missing# }" ]; then

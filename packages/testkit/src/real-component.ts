@@ -1,16 +1,37 @@
+import { spawnSync } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 /** A program of somebody else that tests run Weir against. */
-export type ComponentName = "chromium" | "mosquitto" | "mosquitto_pub" | "mosquitto_sub";
+export type ComponentName =
+  | "chromium"
+  | "mosquitto"
+  | "mosquitto_pub"
+  | "mosquitto_rr"
+  | "mosquitto_sub"
+  | "paho";
 
-/** The names under which each program is found, and the Debian package that brings it. */
-const COMPONENTS: Readonly<Record<ComponentName, { programs: readonly string[]; debianPackage: string }>> = {
+interface Component {
+  /** The names or absolute paths under which the program is found. */
+  readonly programs: readonly string[];
+  /** Arguments with which it has to succeed, where its being there is not enough. */
+  readonly check?: readonly string[];
+  readonly debianPackage: string;
+}
+
+const COMPONENTS: Readonly<Record<ComponentName, Component>> = {
   chromium: { programs: ["chromium", "chromium-browser", "google-chrome"], debianPackage: "chromium" },
   mosquitto: { programs: ["mosquitto"], debianPackage: "mosquitto" },
   mosquitto_pub: { programs: ["mosquitto_pub"], debianPackage: "mosquitto-clients" },
+  mosquitto_rr: { programs: ["mosquitto_rr"], debianPackage: "mosquitto-clients" },
   mosquitto_sub: { programs: ["mosquitto_sub"], debianPackage: "mosquitto-clients" },
+  // Debian's own Python has Debian's modules; another one that comes first in PATH has not.
+  paho: {
+    programs: ["/usr/bin/python3"],
+    check: ["-c", "import paho.mqtt.client"],
+    debianPackage: "python3-paho-mqtt",
+  },
 };
 
 /** Debian puts servers where a user's PATH does not look. */
@@ -32,10 +53,11 @@ declare module "vitest" {
 /** The path of a program that this machine has, or undefined. */
 export function findComponent(name: ComponentName): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter).filter(Boolean), ...MORE_FOLDERS];
-  const candidates = COMPONENTS[name].programs.flatMap((program) =>
-    folders.map((folder) => join(folder, program)),
+  const { programs, check } = COMPONENTS[name];
+  const candidates = programs.flatMap((program) =>
+    isAbsolute(program) ? program : folders.map((folder) => join(folder, program)),
   );
-  return candidates.find(isProgram);
+  return candidates.find((path) => isProgram(path) && (check === undefined || succeeds(path, check)));
 }
 
 /**
@@ -73,6 +95,10 @@ function missing(name: ComponentName): string {
 
 function isCi(): boolean {
   return /^(1|true)$/i.test(process.env["CI"] ?? "");
+}
+
+function succeeds(path: string, args: readonly string[]): boolean {
+  return spawnSync(path, args, { stdio: "ignore" }).status === 0;
 }
 
 function isProgram(path: string): boolean {
