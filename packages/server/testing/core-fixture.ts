@@ -11,7 +11,7 @@ import type { Session } from "../src/core/session/session.ts";
 import { type MemoryEngine, openMemoryEngine } from "../src/engine/memory/memory-engine.ts";
 import { FakeLink } from "./fake-link.ts";
 
-export const tenant = "default";
+const tenant = "default";
 
 /** Lets everybody in: the user name is the subject, or the client id where there is none. Policies by subject. */
 export class FakeAuthenticator implements Authenticator {

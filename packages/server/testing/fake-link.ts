@@ -4,7 +4,7 @@ import type { Link, LinkSettings, OutgoingPublish, Peer } from "../src/core/port
 import type { BrokerCore } from "../src/core/session/broker-core.ts";
 import type { Client } from "../src/core/session/client.ts";
 
-export const fakePeer: Peer = { transport: "tcp", address: "127.0.0.1", port: 1 };
+const fakePeer: Peer = { transport: "tcp", address: "127.0.0.1", port: 1 };
 
 /** A PUBLISH as the broker handed it to a link, with the message that it carries. */
 export interface SentPublish extends OutgoingPublish {
