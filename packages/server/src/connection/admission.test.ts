@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "@weir/testkit";
 import { createCounters } from "../core/ports/telemetry.ts";
-import { networkOf, SteadyAdmission } from "./admission.ts";
+import { SteadyAdmission } from "./admission.ts";
 import type { Entrant } from "../core/ports/admission.ts";
 import type { SteadyAdmissionOptions } from "./admission.ts";
 
@@ -114,16 +114,17 @@ describe("SteadyAdmission", () => {
     expect(counters.limitReached["limits.connectRate"]).toBe(3);
     admission.close();
   });
-});
 
-describe("networkOf()", () => {
   it.each([
-    ["192.0.2.7", "192.0.2.7"],
-    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2"],
-    ["2001:db8::6", "2001:db8:0:0"],
-    ["2001:db8:1:2::6", "2001:db8:1:2"],
-    ["::1", ":0:0:0"],
-  ])("takes %s for %s", (address, network) => {
-    expect(networkOf(address)).toBe(network);
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::7", "full"],
+    ["2001:db8::6", "2001:db8:0:0:1::", "full"],
+    ["2001:db8:1:2::6", "2001:db8:1:3::6", "later"],
+    ["::1", "::2", "full"],
+    ["192.0.2.7", "192.0.2.8", "later"],
+  ])("takes %s and %s for one network, whose place is taken, or not: %s", (first, second, turn) => {
+    const { admission, enter } = crowdedDoor({ maxWaiting: 3 });
+    expect(enter(first).turn).toBe("later");
+    expect(enter(second).turn).toBe(turn);
+    admission.close();
   });
 });

@@ -16,7 +16,7 @@ export interface SteadyAdmissionOptions {
 }
 
 /** Whom an address belongs to, as far as that can be told: with IPv6 a subscriber has a whole /64. */
-export function networkOf(address: string): string {
+function networkOf(address: string): string {
   if (!address.includes(":")) return address;
   const [head = "", tail] = address.split("::", 2);
   const groups = head.split(":");

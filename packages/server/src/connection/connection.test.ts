@@ -191,11 +191,24 @@ describe("writing", () => {
   });
 
   it("says drained also when the kernel takes everything at the end of the turn", async () => {
-    const { client } = await connected({}, createHost({ limits: { maxBufferBytes: 1_000 } }));
+    const { stream, client } = await connected({}, createHost({ limits: { maxBufferBytes: 1_000 } }));
+    stream.isFluent = false;
     client.link.publish(messageOf("a", Buffer.alloc(2_000)), atQos0);
     expect(client.link.hasRoom).toBe(false);
+    stream.isFluent = true;
+    stream.take();
     await turnEnd();
     expect(client.drainedCount).toBe(1);
+  });
+
+  it("has room for a burst of any size in one turn while the kernel takes it", async () => {
+    const { stream, client } = await connected({}, createHost({ limits: { maxBufferBytes: 10_000 } }));
+    for (let at = 0; at < 200; at++) {
+      expect(client.link.hasRoom).toBe(true);
+      client.link.publish(messageOf("a", Buffer.alloc(3_000)), atQos0);
+    }
+    await turnEnd();
+    expect(packetsIn(stream.written).length).toBe(200);
   });
 
   it("sends 3.1.1 clients neither DISCONNECT nor AUTH, and return codes for reason codes [MQTT-3.2.2-4]", async () => {

@@ -94,6 +94,9 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
 
   get hasRoom(): boolean {
     if (this.#queue.bytes < this.#host.maxBufferBytes) return true;
+    // Many publishers in one turn may fill the buffer of a reader that has taken everything so far
+    this.#queue.relieve();
+    if (this.#queue.bytes < this.#host.maxBufferBytes) return true;
     if (!this.#owesDrained) this.#reached("limits.maxBufferBytes");
     this.#owesDrained = true;
     return false;

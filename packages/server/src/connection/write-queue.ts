@@ -97,6 +97,11 @@ export class WriteQueue implements Flushable {
     this.#owner.flushed();
   }
 
+  /** Hands what waits to the stream before the turn's end, unless that is still at work. */
+  relieve(): void {
+    this.#handOver();
+  }
+
   /** The kernel has taken everything that the stream was given. */
   taken(): void {
     const lent = this.#lentSlabs;
