@@ -46,7 +46,8 @@ const sectorBytes = 512;
 export class SimulatedDisk implements Files {
   readonly #names: Map<string, Inode>;
   readonly #durableNames: Map<string, Inode>;
-  readonly #pendingNames: PendingName[] = [];
+  /** Those of one operation are kept or lost together. */
+  readonly #pendingNames: (readonly PendingName[])[] = [];
   readonly #faults: PlannedFault[] = [];
   /** Bytes; what does not fit is refused with ENOSPC, after as much as fits was written. */
   capacityBytes = Infinity;
@@ -84,8 +85,12 @@ export class SimulatedDisk implements Files {
   /** What is found after the power went now. `random` gives numbers from 0 to 1. */
   cut(random: () => number): SimulatedDisk {
     const names = new Map(this.#durableNames);
+    const isJournal = random() < 0.5;
     const kept = Math.floor(random() * (this.#pendingNames.length + 1));
-    for (const { path, inode } of this.#pendingNames.slice(0, kept)) setName(names, path, inode);
+    for (const [index, changes] of this.#pendingNames.entries()) {
+      const isKept = isJournal ? index < kept : random() < 0.5;
+      if (isKept) for (const { path, inode } of changes) setName(names, path, inode);
+    }
     return new SimulatedDisk(new Map([...names].map(([path, inode]) => [path, cutContent(inode, random)])));
   }
 
@@ -114,7 +119,10 @@ export class SimulatedDisk implements Files {
     // Atomic: one entry of the journal.
     this.#names.delete(from);
     this.#names.set(to, inode);
-    this.#pendingNames.push({ path: to, inode }, { path: from, inode: undefined });
+    this.#pendingNames.push([
+      { path: to, inode },
+      { path: from, inode: undefined },
+    ]);
     this.onChange?.();
   }
 
@@ -133,9 +141,9 @@ export class SimulatedDisk implements Files {
   async flushDirectory(path: string): Promise<void> {
     await this.#begin("flushDirectory");
     for (let index = 0; index < this.#pendingNames.length; index++) {
-      const { path: name, inode } = this.#pendingNames[index]!;
-      if (dirname(name) !== path) continue;
-      setName(this.#durableNames, name, inode);
+      const changes = this.#pendingNames[index]!;
+      if (dirname(changes[0]!.path) !== path) continue;
+      for (const change of changes) setName(this.#durableNames, change.path, change.inode);
       this.#pendingNames.splice(index, 1);
       index -= 1;
     }
@@ -186,7 +194,7 @@ export class SimulatedDisk implements Files {
 
   #name(path: string, inode: Inode | undefined): void {
     setName(this.#names, path, inode);
-    this.#pendingNames.push({ path, inode });
+    this.#pendingNames.push([{ path, inode }]);
     this.onChange?.();
   }
 

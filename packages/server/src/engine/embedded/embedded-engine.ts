@@ -21,6 +21,7 @@ import { notify } from "./notification.ts";
 import { SingleNodeBus } from "./single-node-bus.ts";
 import { repairControlStore } from "./store/check-control-store.ts";
 import { ControlStore } from "./store/control-store.ts";
+import type { StoreKey } from "./store/store-key.ts";
 import { EmbeddedBuckets } from "./store/embedded-kv.ts";
 import { EmbeddedOwners } from "./store/embedded-owners.ts";
 import { openStoreFormat, refuseUsedDirectory, type StoreFormat, writeStoreFormat } from "./store-format.ts";
@@ -219,11 +220,27 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
     const gate = new EngineGate();
     const damage = new DamageLog({ files, directory, logger });
     const shared = { options, gate, damage, lock, format };
-    const [log, store] = await Promise.all([openLog(shared, files, hooks), openStore(shared, hooks)]);
-    return new EmbeddedEngine({ ...shared, log, store }, hooks);
+    const log = openLog(shared, files, hooks);
+    const store = openStore(shared, hooks);
+    await Promise.allSettled([log, store]);
+    const parts = { ...shared, log: await opened(log, store), store: await opened(store, log) };
+    return new EmbeddedEngine(parts, hooks);
   } catch (error) {
     lock.abandon();
     if (!lock.wasUnclean) lock.release();
+    throw error;
+  }
+}
+
+/** Of two that have settled: where one failed, the other is closed. */
+async function opened<T>(part: Promise<T>, other: Promise<{ abandon(): Promise<void> }>): Promise<T> {
+  try {
+    return await part;
+  } catch (error) {
+    await other.then(
+      (open) => open.abandon(),
+      () => undefined,
+    );
     throw error;
   }
 }
@@ -256,19 +273,29 @@ function openLog(
 
 async function openStore({ options, damage, lock }: SharedParts, hooks: EngineHooks): Promise<ControlStore> {
   const { directory, clock, logger, flushTimeoutMs = 30_000 } = options;
-  if (lock.wasUnclean) await repairControlStore(directory, logger);
   const path = join(directory, "control");
-  return new ControlStore({
-    directory: path,
-    clock,
-    flushTimeoutMs,
-    onDamage: ({ space, name }, bytes) =>
-      void damage.note(
-        { path: join(path, `${space} ${name}`.replaceAll("/", "_")), offset: 0, lost: undefined },
-        bytes,
-      ),
-    onFatal: (error) => hooks.onFatal(error),
-  });
+  const open = (): ControlStore =>
+    new ControlStore({
+      directory: path,
+      clock,
+      flushTimeoutMs,
+      onDamage: (key, bytes) =>
+        void damage.note({ path: pathOf(path, key), offset: 0, lost: undefined }, bytes),
+      onFatal: (error) => hooks.onFatal(error),
+    });
+  if (lock.wasUnclean) await repairControlStore(directory, logger);
+  try {
+    return open();
+  } catch (error) {
+    logger.warn({ path, error: String(error) }, "the control store could not be opened");
+    await repairControlStore(directory, logger);
+    return open();
+  }
+}
+
+/** Damaged entries have no file of their own. */
+function pathOf(directory: string, { space, name }: StoreKey): string {
+  return join(directory, `${space} ${name}`.replaceAll(/[^\w.-]/g, "_").slice(0, 200));
 }
 
 function limitsOf(options: EmbeddedEngineOptions): LogLimits {

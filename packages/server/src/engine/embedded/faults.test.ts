@@ -11,6 +11,7 @@ import { collect, record, textOf, until } from "../contract/engine-under-contrac
 import { type EmbeddedEngine, type EmbeddedEngineOptions, openEmbeddedEngine } from "./embedded-engine.ts";
 import type { EmbeddedLog } from "./log/embedded-log.ts";
 
+const appender = fileURLToPath(new URL("../../../testing/append-until-killed.ts", import.meta.url));
 const clock = new SystemClock();
 const tenant = "default";
 const errors: string[] = [];
@@ -173,6 +174,26 @@ describe("a flipped bit in a file of the engine", () => {
     await engine.close();
   });
 
+  test("the head of the control store, after an end in good order: LMDB may end the process, the start after it repairs", async () => {
+    const { directory, options } = await filled("head");
+    const path = join(directory, "control", "data.mdb");
+    const bytes = await fs.readFile(path);
+    for (let page = 0; page < 2; page++) bytes.fill(0xff, page * 4_096, page * 4_096 + 4_096);
+    await fs.rm(path);
+    await fs.writeFile(path, bytes);
+    const first = spawn(process.execPath, ["--conditions=@weir/source", appender, directory], {
+      stdio: "ignore",
+    });
+    await new Promise((resolve) => first.on("close", resolve));
+    expect(first.signalCode === null ? first.exitCode : first.signalCode).not.toBe(0);
+    errors.length = 0;
+    const engine = await openEmbeddedEngine(options);
+    expect(errors.join()).toContain("the control store");
+    expect(await messagesOf(engine)).toEqual(all);
+    await engine.kv("b").put("key 1", "new");
+    await engine.close();
+  });
+
   test("after an unclean end, the control store's pages: it is opened in another process, set aside, and the rest saved", async () => {
     const { directory, options } = await filled("pages");
     const path = join(directory, "control", "data.mdb");
@@ -322,10 +343,9 @@ describe("a data directory", () => {
 
   test("of a process that was killed is opened; everything that it acknowledged is there, again and again", async () => {
     const directory = join(root, "killed");
-    const script = fileURLToPath(new URL("../../../testing/append-until-killed.ts", import.meta.url));
     const random = randomFrom(7);
     for (let round = 0; round < Number(process.env["WEIR_ROUNDS"] ?? 6); round++) {
-      const child = spawn(process.execPath, ["--conditions=@weir/source", script, directory], {
+      const child = spawn(process.execPath, ["--conditions=@weir/source", appender, directory], {
         stdio: ["ignore", "pipe", "inherit"],
       });
       let output = "";

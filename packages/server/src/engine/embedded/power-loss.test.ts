@@ -44,7 +44,7 @@ class LogDriver {
   }
 
   async release(share: number, every: number): Promise<void> {
-    const before = Math.floor(this.ackedTo * share);
+    const before = Math.floor(this.ackedTo * share) + 1;
     const kept = new Set([...this.needed.keys()].filter((seq) => seq % every === 0));
     for (const seq of this.needed.keys()) if (seq < before && !kept.has(seq)) this.needed.delete(seq);
     this.#log.release(tenant, 0, before, (seq) => kept.has(seq));
@@ -92,6 +92,13 @@ const step = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.constant({ reopen: true }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      trimWhile: fc.array(fc.integer({ min: 300, max: 900 }), { minLength: 1, maxLength: 6 }),
+      every: fc.constantFrom(3, 1e9),
+    }),
+  },
 );
 
 async function run(
@@ -112,6 +119,8 @@ async function run(
   for (const one of steps) {
     if ("append" in one) await driver.append(one.append);
     else if ("release" in one) await driver.release(one.release, one.every);
+    else if ("trimWhile" in one)
+      await Promise.all([driver.append(one.trimWhile), driver.release(1, one.every)]);
     else {
       await log.close();
       ({ log } = await openLog(disk, clock));
