@@ -27,6 +27,7 @@ export function conformanceTable(sources, results) {
   const markdown = [
     introduction(sources, cited),
     deviations(sources),
+    REAL_CLIENTS,
     ...chapters(sources.statements).map((chapter) => chapterTable(chapter, sources, cited)),
     olderTable(cited),
   ].join("\n");
@@ -112,6 +113,18 @@ ${row(["---", "---"])}
 ${reasons.join("\n")}
 `;
 }
+
+const REAL_CLIENTS = `## Real clients
+
+What applications do (tokens, all QoS, being cut off and coming back, wills, retained messages, shared subscriptions,
+10 MB, the properties of 5.0) is tested with clients of others, each in the versions that it speaks:
+
+| client | transports | tests |
+| --- | --- | --- |
+| MQTT.js | TCP, TLS, WebSocket, secure WebSocket | [mqtt-js.test.ts](../packages/server/src/real-clients/mqtt-js.test.ts) |
+| mosquitto_pub, mosquitto_sub, mosquitto_rr (2.0.11, which have no WebSocket) | TCP, TLS | [mosquitto.test.ts](../packages/server/src/real-clients/mosquitto.test.ts) |
+| Python's paho (1.6, which sends nothing large over WebSocket) | TCP, TLS, WebSocket | [paho.test.ts](../packages/server/src/real-clients/paho.test.ts) |
+`;
 
 /** @returns {{ name: string, statements: Statement[] }[]} */
 function chapters(statements) {

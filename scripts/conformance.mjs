@@ -12,7 +12,7 @@ await runBootstrapped(async (nodePath) => {
   const folder = mkdtempSync(join(tmpdir(), "weir-conformance-"));
   try {
     const resultsPath = join(folder, "results.json");
-    const { closingLine } = await runTests(nodePath, citingTestFiles(), resultsPath);
+    const { ok, closingLine } = await runTests(nodePath, citingTestFiles(), resultsPath);
     const { markdown, problems, statementCount, testCount } = tableOf(resultsPath);
     if (testCount > 0) writeTable(markdown);
     for (const problem of problems) console.log(problem);
@@ -20,7 +20,7 @@ await runBootstrapped(async (nodePath) => {
       `${statementCount} statements, ${testCount} tests that cite them, ${problems.length} problems`,
     );
     console.log(closingLine);
-    return testCount > 0 && problems.length === 0 ? 0 : 1;
+    return ok && testCount > 0 && problems.length === 0 ? 0 : 1;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -8,7 +8,6 @@ wanted="
 mosquitto:mosquitto
 mosquitto_sub:mosquitto-clients
 mosquitto_pub:mosquitto-clients
-mosquitto_rr:mosquitto-clients
 chromium:chromium
 node:nodejs
 npm:npm

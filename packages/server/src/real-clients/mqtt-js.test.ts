@@ -1,4 +1,4 @@
-import type { IPublishPacket, MqttClient } from "mqtt";
+import type { MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type BrokerPair, startBrokerPair } from "../../testing/real-clients/broker-pair.ts";
 import { MqttJsLibrary } from "../../testing/real-clients/mqtt-js-library.ts";
@@ -34,7 +34,7 @@ describe("MQTT.js with topic aliases", () => {
   function watchedAliases(client: MqttClient, event: "packetsend" | "packetreceive"): (number | undefined)[] {
     const aliases: (number | undefined)[] = [];
     client.on(event, (packet) => {
-      if (packet.cmd === "publish") aliases.push((packet as IPublishPacket).properties?.topicAlias);
+      if (packet.cmd === "publish") aliases.push(packet.properties?.topicAlias);
     });
     return aliases;
   }
