@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startBrokerProcess } from "../hostile/broker-process.ts";
 import { fuzz } from "./fuzzer.ts";
@@ -9,12 +12,13 @@ const { values } = parseArgs({
     seed: { type: "string" },
     from: { type: "string", default: "0" },
     to: { type: "string" },
+    engine: { type: "string", default: "memory" },
     minutes: { type: "string", default: "10" },
     help: { type: "boolean", short: "h" },
   },
 });
 
-const usage = `npm run fuzz -- [--seed N] [--minutes N] [--from N --to N]
+const usage = `npm run fuzz -- [--seed N] [--minutes N] [--from N --to N] [--engine memory|embedded]
 
 Attacks a broker of its own over TCP and WebSocket. A failure names the seed and the connections; play them again with
   npm run fuzz -- --seed 7 --from 1500 --to 2000`;
@@ -24,7 +28,10 @@ if (values.help) console.log(usage);
 else await run();
 
 async function run(): Promise<void> {
-  const broker = await startBrokerProcess({ logLevel: "error", limits: { connectTimeoutS: 1 } });
+  const data = mkdtempSync(join(tmpdir(), "weir-fuzz-"));
+  const engine = values.engine === "embedded" ? "embedded" : "memory";
+  const limits = { connectTimeoutS: 1 };
+  const broker = await startBrokerProcess({ engine, data, logLevel: "error", limits });
   const endsAtMs = Date.now() + Number(values.minutes) * 60_000;
   let seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
   try {
@@ -37,6 +44,7 @@ async function run(): Promise<void> {
     process.exitCode = 1;
   } finally {
     await broker.stop();
+    rmSync(data, { recursive: true });
   }
 }
 

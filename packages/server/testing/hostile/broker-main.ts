@@ -14,7 +14,12 @@ const MEGABYTE = 1_048_576;
 const options = JSON.parse(process.argv[2] ?? "{}") as BrokerProcessOptions;
 const log: string[] = [];
 const errors: string[] = [];
-const broker = createBroker(withOptions(loadConfig({ file: devNull })), {
+const { engine = "memory", data } = options;
+const flags = [
+  { path: "engine", flag: "--engine", value: engine },
+  ...(data === undefined ? [] : [{ path: "data", flag: "--data", value: data }]),
+];
+const broker = createBroker(withOptions(loadConfig({ file: devNull, flags })), {
   adminToken: ADMIN_TOKEN,
   logStream: { write: note },
 });

@@ -7,6 +7,10 @@ import { connectedClient } from "@weir/testkit";
 import type { ClientOptions, MqttTestClient } from "@weir/testkit";
 
 export interface BrokerProcessOptions {
+  /** In memory by default; `embedded` needs `data`. */
+  readonly engine?: "memory" | "embedded";
+  /** The data directory. */
+  readonly data?: string;
   readonly mqtt?: Partial<Config["mqtt"]>;
   readonly http?: Partial<Config["http"]>;
   readonly limits?: Partial<Config["limits"]>;
