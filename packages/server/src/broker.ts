@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { MessageAdmin } from "./admin/message-admin.ts";
 import { SessionAdmin } from "./admin/session-admin.ts";
 import { TokenAdmin } from "./admin/token-admin.ts";
@@ -15,6 +16,7 @@ import type { Engine } from "./core/ports/engine.ts";
 import { createCounters, type Counters, type Logger } from "./core/ports/telemetry.ts";
 import { BrokerCore } from "./core/session/broker-core.ts";
 import type { Limits } from "./core/session/limits.ts";
+import { openEmbeddedEngine } from "./engine/embedded/embedded-engine.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import type { BrokerGauges } from "./telemetry/broker-gauges.ts";
@@ -34,6 +36,8 @@ export interface BrokerAdapters {
   readonly logStream?: LogStream;
   /** For tests that move the time themselves; the system's by default. Whoever gives one closes it. */
   readonly clock?: Clock;
+  /** The store has failed: nothing is acknowledged any more. End the process; the next start goes on from what was flushed. */
+  readonly onFatal?: (error: Error) => void;
 }
 
 export interface ListenAddress {
@@ -72,6 +76,8 @@ export interface Broker {
 }
 
 const TENANT = "default";
+/** Of the embedded engine, in the data directory. */
+const STORE_FOLDER = "store";
 const DRAIN_DEADLINE_MS = 10_000;
 const HTTP_GRACE_MS = 2_000;
 
@@ -80,12 +86,16 @@ export function createBroker(config: Config, adapters: BrokerAdapters = {}): Bro
   return new WiredBroker(config, adapters);
 }
 
-/** What the parts share. */
-interface Parts {
-  readonly version: string;
+/** What is there before anything is opened. */
+interface Basis {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counters: Counters;
+}
+
+/** What the parts share. */
+interface Parts extends Basis {
+  readonly version: string;
   readonly limits: Limits;
   readonly engine: Engine;
   readonly access: TokenAccess;
@@ -99,7 +109,8 @@ interface Parts {
 class WiredBroker implements Broker {
   readonly #config: Config;
   readonly #adapters: BrokerAdapters;
-  readonly #parts: Parts;
+  readonly #basis: Basis;
+  #opened: Parts | undefined;
   readonly #transports: Transport[] = [];
   #http: HttpServer | undefined;
   #isServing = false;
@@ -108,7 +119,7 @@ class WiredBroker implements Broker {
   constructor(config: Config, adapters: BrokerAdapters) {
     this.#config = config;
     this.#adapters = adapters;
-    this.#parts = wire(config, adapters);
+    this.#basis = layBasis(config, adapters);
   }
 
   async start(): Promise<StartedBroker> {
@@ -127,7 +138,7 @@ class WiredBroker implements Broker {
 
   setLogLevel(level: LogLevel): void {
     // pino's own way to change it; the port knows of no levels.
-    (this.#parts.logger as { level?: string }).level = level;
+    (this.#basis.logger as { level?: string }).level = level;
   }
 
   close(): Promise<void> {
@@ -136,9 +147,11 @@ class WiredBroker implements Broker {
   }
 
   async #start(): Promise<StartedBroker> {
-    const { access, core, sysTopics } = this.#parts;
+    const engine = await openEngine(this.#config, this.#adapters, this.#basis);
+    this.#opened = wire(this.#config, this.#basis, engine);
+    const { access, core, sysTopics } = this.#opened;
     const adminKey = await access.open(this.#adapters.adminToken);
-    this.#http = await openHttp(this.#config, this.#parts, () => this.#isServing);
+    this.#http = await openHttp(this.#config, this.#opened, () => this.#isServing);
     await core.start();
     access.start();
     const addresses = await this.#listen(this.#http);
@@ -186,7 +199,7 @@ class WiredBroker implements Broker {
   /** A handshake costs far more than a CONNECT. Nobody waits for longer than it may take to connect. */
   #tlsAdmission(): SteadyAdmission {
     const { tlsHandshakeRate: ratePerS, connectTimeoutS } = this.#config.limits;
-    const { clock, counters } = this.#parts;
+    const { clock, counters } = this.#basis;
     const waiting = { maxWaiting: ratePerS * connectTimeoutS, maxWaitingBytes: Infinity };
     return new SteadyAdmission({ clock, counters, limit: "limits.tlsHandshakeRate", ratePerS, ...waiting });
   }
@@ -202,9 +215,9 @@ class WiredBroker implements Broker {
   }
 
   #transportOptions(): TransportOptions {
-    const { host, clock, counters, logger } = this.#parts;
+    const { clock, counters, logger } = this.#basis;
     return {
-      acceptor: host,
+      acceptor: (this.#opened as Parts).host,
       clock,
       counters,
       logger,
@@ -213,8 +226,13 @@ class WiredBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const { core, access, engine, metrics, sysTopics, clock, host } = this.#parts;
+    const { clock } = this.#basis;
     this.#isServing = false;
+    if (this.#opened) await this.#closeParts(this.#opened);
+    if (clock instanceof SystemClock) clock.close();
+  }
+
+  async #closeParts({ core, access, engine, metrics, sysTopics, host }: Parts): Promise<void> {
     sysTopics.stop();
     await Promise.all(this.#transports.map((transport) => transport.close()));
     await core.stop();
@@ -224,21 +242,29 @@ class WiredBroker implements Broker {
     await engine.drain(DRAIN_DEADLINE_MS);
     await engine.close();
     metrics.close();
-    if (clock instanceof SystemClock) clock.close();
   }
 }
 
-function wire(config: Config, adapters: BrokerAdapters): Parts {
-  const version = readVersion();
-  const clock = adapters.clock ?? new SystemClock();
-  const counters = createCounters();
-  const limits = toLimits(config);
+function layBasis(config: Config, adapters: BrokerAdapters): Basis {
   const logger = createLogger({
     level: config.log.level,
     stream: adapters.logStream ?? process.stderr,
     secrets: adapters.adminToken === undefined ? [] : [adapters.adminToken],
   });
-  const engine = openMemoryEngine({ clock });
+  return { clock: adapters.clock ?? new SystemClock(), counters: createCounters(), logger };
+}
+
+function openEngine(config: Config, adapters: BrokerAdapters, { clock, logger }: Basis): Promise<Engine> {
+  if (config.engine === "memory") return Promise.resolve(openMemoryEngine({ clock }));
+  const { onFatal } = adapters;
+  const directory = join(config.data, STORE_FOLDER);
+  return openEmbeddedEngine({ directory, clock, logger, ...(onFatal && { onFatal }) });
+}
+
+function wire(config: Config, basis: Basis, engine: Engine): Parts {
+  const version = readVersion();
+  const { clock, counters, logger } = basis;
+  const limits = toLimits(config);
   const access = new TokenAccess({
     kv: engine.kv("tokens"),
     clock,

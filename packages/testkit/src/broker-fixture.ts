@@ -42,11 +42,18 @@ export async function startBroker(options: BrokerFixtureOptions = {}): Promise<B
   const log: string[] = [];
   const folder = mkdtempSync(join(tmpdir(), "weir-fixture-"));
   try {
-    const broker = createBroker(withOptions(loadConfig({ file: devNull }), options, folder), {
-      adminToken: ADMIN_TOKEN,
-      logStream: { write: (line) => log.push(line) },
-      ...(options.clock && { clock: options.clock }),
-    });
+    const broker = createBroker(
+      withOptions(
+        loadConfig({ file: devNull, flags: [{ path: "engine", flag: "--engine", value: "memory" }] }),
+        options,
+        folder,
+      ),
+      {
+        adminToken: ADMIN_TOKEN,
+        logStream: { write: (line) => log.push(line) },
+        ...(options.clock && { clock: options.clock }),
+      },
+    );
     return new BrokerFixture(broker, await broker.start(), log, options.certificates?.ca.cert);
   } finally {
     // The broker has read what is in it

@@ -34,7 +34,7 @@ async function servedBroker(
   });
   const [, mqttPort = ""] = await process.until(/MQTT +mqtt:\/\/127\.0\.0\.1:(\d+)/);
   const [, url = ""] = await process.until(/REST +(https?:\S+)\/api\/v1/);
-  await process.until(/State is kept in memory only/);
+  await process.until(/State is kept in /);
   return { process, mqttPort, url, environment: { WEIR_URL: url, WEIR_TOKEN: ADMIN_TOKEN } };
 }
 
@@ -131,7 +131,9 @@ describe("weir serve", () => {
   });
 
   test("stops with 1 when WEIR_ADMIN_TOKEN is shorter than 32 characters", async () => {
-    const { exitCode, stderr } = await runWeir(["serve", ...FREE_PORTS], { WEIR_ADMIN_TOKEN: "short" });
+    const { exitCode, stderr } = await runWeir(["serve", ...FREE_PORTS, "--data", join(folder, "data")], {
+      WEIR_ADMIN_TOKEN: "short",
+    });
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(/WEIR_ADMIN_TOKEN has 5 characters; it must have at least 32/);
     expect(stderr).not.toContain("    at ");
@@ -144,9 +146,12 @@ describe("weir serve", () => {
       await new Promise<void>((resolve) => void other.listen(0, "127.0.0.1", resolve));
       const { port } = other.address() as { port: number };
       try {
-        const { exitCode, stderr } = await runWeir(["serve", ...FREE_PORTS, flag, String(port)], {
-          WEIR_ADMIN_TOKEN: ADMIN_TOKEN,
-        });
+        const { exitCode, stderr } = await runWeir(
+          ["serve", ...FREE_PORTS, "--data", join(folder, "data"), flag, String(port)],
+          {
+            WEIR_ADMIN_TOKEN: ADMIN_TOKEN,
+          },
+        );
         expect(exitCode).toBe(1);
         expect(stderr).toMatch(
           new RegExp(

@@ -40,6 +40,10 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
   const broker = createBroker(config, {
     adminToken: context.environment["WEIR_ADMIN_TOKEN"],
     logStream: context.stderr,
+    onFatal: (error) => {
+      context.stderr.write(`weir: ${error.message}\n`);
+      context.exit(1);
+    },
   });
   const { addresses, adminKey } = await startOrExplain(broker);
   context.onSignal(["SIGHUP"], () => reload(broker, config, { flags, context }));
@@ -92,10 +96,13 @@ function tellAddresses(
   rows.push(["REST", `${urlText(http)}/api/v1`]);
   stderr.write(`${colors.bold("Weir is running.")}\n`);
   for (const [name, url] of rows) stderr.write(`  ${name.padEnd(21)}${colors.cyan(url)}\n`);
-  stderr.write(
-    `${colors.yellow("State is kept in memory only: tokens, sessions and messages are gone when it stops.")}\n`,
-  );
+  stderr.write(`${stateText(config, colors)}\n`);
   if (config.anonymous.allow !== "nobody") stderr.write(`${colors.yellow(anonymousText(config))}\n`);
+}
+
+function stateText({ engine, data }: Config, { yellow }: CommandContext["colors"]): string {
+  if (engine === "embedded") return `State is kept in ${data}.`;
+  return yellow("State is kept in memory only: tokens, sessions and messages are gone when it stops.");
 }
 
 function anonymousText({ anonymous }: Config): string {

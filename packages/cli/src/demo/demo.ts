@@ -48,6 +48,7 @@ export async function openDemo(options: DemoOptions): Promise<Demo> {
 function demoConfig({ mqttPort, httpPort }: DemoOptions): ReturnType<typeof loadConfig> {
   return loadConfig({
     flags: [
+      { path: "engine", flag: "the demonstration", value: "memory" },
       { path: "mqtt.port", flag: "--mqtt-port", value: mqttPort },
       { path: "http.port", flag: "--http-port", value: httpPort },
       { path: "log.level", flag: "--log-level", value: "warn" },

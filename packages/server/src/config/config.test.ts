@@ -40,7 +40,7 @@ describe("defaults", () => {
     expect(config.mqtt.tls).toBeUndefined();
     expect(config).toMatchObject({
       data: "./weir-data",
-      engine: "memory",
+      engine: "embedded",
       anonymous: { allow: "nobody" },
       log: { level: "info" },
     });
@@ -130,8 +130,8 @@ describe("what is wrong is said with key, value and remedy", () => {
     ],
     [
       "an engine that is not there",
-      { environment: { WEIR_ENGINE: "embedded" } },
-      [/engine is "embedded" \(WEIR_ENGINE\).*not there yet.*"memory"/],
+      { environment: { WEIR_ENGINE: "nats" } },
+      [/engine is "nats" \(WEIR_ENGINE\).*not there yet.*"memory"/],
     ],
     [
       "a flag out of range",

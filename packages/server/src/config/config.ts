@@ -13,7 +13,7 @@ export interface Config {
 }
 
 /** Only what exists: `embedded` and `nats` are refused by name until they do. */
-export type EngineKind = "memory";
+export type EngineKind = "memory" | "embedded";
 
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 

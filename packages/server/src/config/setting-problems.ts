@@ -8,7 +8,6 @@ import type { SettingValues } from "./setting-values.ts";
 import { describeExpected } from "./settings.ts";
 
 const MISSING_ENGINES: Readonly<Record<string, string>> = {
-  embedded: "The embedded engine is not there yet: this version keeps its state in memory only.",
   nats: "The engine on NATS JetStream is not there yet.",
 };
 
@@ -42,7 +41,9 @@ function engineProblems(values: SettingValues): string[] {
   const engine = values.text("engine");
   const missing = MISSING_ENGINES[engine];
   return missing
-    ? [`engine is "${engine}" (${values.origin("engine")}). ${missing} Set it to "memory", or leave it out.`]
+    ? [
+        `engine is "${engine}" (${values.origin("engine")}). ${missing} Set it to "embedded" or "memory", or leave it out.`,
+      ]
     : [];
 }
 

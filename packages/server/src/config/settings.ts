@@ -12,8 +12,8 @@ export interface Setting {
   readonly about: string;
 }
 
-/** What `engine` is when nobody says anything. It becomes `embedded` when that engine exists. */
-const DEFAULT_ENGINE = "memory";
+/** What `engine` is when nobody says anything. */
+const DEFAULT_ENGINE = "embedded";
 const MAX_UINT32 = 4_294_967_295;
 const MAX_CONFIGURABLE_PACKET_BYTES = 256 * 1_048_576;
 const LOOPBACK = "127.0.0.1";

@@ -50,7 +50,7 @@ const broker: Publisher = { sessionKey: "", realm: "", subject: "", clientId: ""
 const drainMs = 5_000;
 
 /** The tenant that is always there. */
-export const defaultTenant = "default";
+const defaultTenant = "default";
 
 /** The broker without its sockets and stores: clients come by links, durable state by the engine. */
 export class BrokerCore {

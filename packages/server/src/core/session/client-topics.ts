@@ -9,9 +9,6 @@ export const clientTopics = [
 
 export type ClientTopic = (typeof clientTopics)[number];
 
-/** What a client publishes to renew its credential. */
-export const clientAuthTopic = "$client/auth";
-
 export function isClientTopicFilter(topicFilter: string): boolean {
   return topicFilter === "$client" || topicFilter.startsWith("$client/");
 }

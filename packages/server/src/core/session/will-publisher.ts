@@ -89,7 +89,7 @@ export class WillPublisher {
   }
 }
 
-export function attemptOf(session: Pick<Session, "router">, will: Will): PublishAttempt {
+function attemptOf(session: Pick<Session, "router">, will: Will): PublishAttempt {
   const topic = session.router.topic(will.topic);
   return { topic, qos: will.qos, retain: will.retain, responseTopic: will.properties.responseTopic };
 }
