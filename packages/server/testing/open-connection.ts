@@ -10,7 +10,7 @@ import type { RecordingClient } from "./recording-core.ts";
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-export const somePeer: Peer = { transport: "tcp", address: "192.0.2.1", port: 40_000 };
+const somePeer: Peer = { transport: "tcp", address: "192.0.2.1", port: 40_000 };
 
 /** A host for connections to a recording core, on a clock that stands still. */
 export interface HostFixture {

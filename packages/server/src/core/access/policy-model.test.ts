@@ -1,7 +1,7 @@
-import { type Qos, topicMatches } from "@weir/protocol";
+import { type Qos, topicMatches, splitLevels } from "@weir/protocol";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { filterContains } from "../topics/filter-intersection.ts";
+import { levelsContain } from "../topics/filter-intersection.ts";
 import { compilePolicy, type Policy, type PolicyEntry } from "./policy.ts";
 
 const someone = { subject: "u1", clientId: "c1" };
@@ -74,7 +74,9 @@ function grantProblem(
   { filters, narrowed }: ReturnType<Policy["effectiveFilters"]>,
 ): string | undefined {
   const containsAnother = filters.some((a, i) =>
-    filters.some((b, j) => i !== j && a.qos >= b.qos && filterContains(a.filter, b.filter)),
+    filters.some(
+      (b, j) => i !== j && a.qos >= b.qos && levelsContain(splitLevels(a.filter), splitLevels(b.filter)),
+    ),
   );
   if (containsAnother) return "the effective filters are not minimal";
   const allows = entries.filter((entry) => entry.effect !== "deny");

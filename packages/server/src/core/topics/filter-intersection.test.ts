@@ -1,8 +1,14 @@
-import { topicMatches } from "@weir/protocol";
+import { splitLevels, topicMatches } from "@weir/protocol";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { filterContains, filtersOverlap, intersectFilters } from "./filter-intersection.ts";
+import { intersectLevels, levelsContain, levelsOverlap } from "./filter-intersection.ts";
 import { levelsMatch } from "./filter-matching.ts";
+
+const intersectFilters = (a: string, b: string): string | undefined =>
+  intersectLevels(splitLevels(a), splitLevels(b))?.join("/");
+const filtersOverlap = (a: string, b: string): boolean => levelsOverlap(splitLevels(a), splitLevels(b));
+const filterContains = (outer: string, inner: string): boolean =>
+  levelsContain(splitLevels(outer), splitLevels(inner));
 
 /** All sequences of 1 to `depth` of the levels, joined; not the empty text, which is neither topic nor filter. */
 function sequences(levels: readonly string[], depth: number): string[] {

@@ -1,22 +1,10 @@
-import { splitLevels } from "@weir/protocol";
 import { isReservedLevel, isWildcard } from "./filter-matching.ts";
 
 /**
- * The topics that two valid topic filters both match are again those of one filter, or none.
- *
- * A filter that begins with a wildcard matches no `$…` topics [MQTT-4.7.2-1], so `#` and `$SYS/x` have none in common.
- *
- * @example
- * intersectFilters("#", "a/+/c"); // "a/+/c"
- * intersectFilters("+/b", "a/#"); // "a/b"
- * intersectFilters("a/#", "a"); // "a"
- * intersectFilters("#", "$SYS/x"); // undefined
+ * The topics that two valid topic filters, split into levels, both match are again those of one filter, or none: `#` and
+ * `a/+/c` have `a/+/c`, `+/b` and `a/#` have `a/b`, `a/#` and `a` have `a`. A filter that begins with a wildcard matches
+ * no `$…` topics [MQTT-4.7.2-1], so `#` and `$SYS/x` have none.
  */
-export function intersectFilters(a: string, b: string): string | undefined {
-  return intersectLevels(splitLevels(a), splitLevels(b))?.join("/");
-}
-
-/** {@link intersectFilters} on filters that are split already. */
 export function intersectLevels(a: readonly string[], b: readonly string[]): readonly string[] | undefined {
   if (!levelsOverlap(a, b)) return undefined;
   const [short, long] = fixedLevels(a) < fixedLevels(b) ? [a, b] : [b, a];
@@ -31,12 +19,7 @@ export function intersectLevels(a: readonly string[], b: readonly string[]): rea
   return common;
 }
 
-/** Whether some topic name matches both valid filters; allocates nothing but the split levels. */
-export function filtersOverlap(a: string, b: string): boolean {
-  return levelsOverlap(splitLevels(a), splitLevels(b));
-}
-
-/** {@link filtersOverlap} on filters that are split already. */
+/** Whether some topic name matches both valid filters; allocates nothing. */
 export function levelsOverlap(a: readonly string[], b: readonly string[]): boolean {
   if (isWildcard(a[0]) && isReservedLevel(b[0])) return false;
   if (isWildcard(b[0]) && isReservedLevel(a[0])) return false;
@@ -60,17 +43,7 @@ function haveOnlyEmptyTopic(a: readonly string[], b: readonly string[]): boolean
 /**
  * Whether `outer` matches every topic that `inner` matches. `#` and `+/#` contain each other, because every topic has
  * at least one level; a leading wildcard contains no `$…` filter.
- *
- * @example
- * filterContains("+/#", "#"); // true
- * filterContains("a/#", "a"); // true
- * filterContains("#", "$SYS/x"); // false
  */
-export function filterContains(outer: string, inner: string): boolean {
-  return levelsContain(splitLevels(outer), splitLevels(inner));
-}
-
-/** {@link filterContains} on filters that are split already. */
 export function levelsContain(outer: readonly string[], inner: readonly string[]): boolean {
   const least = longestForm(inner);
   if (isWildcard(outer[0]) && isReservedLevel(least[0])) return false;

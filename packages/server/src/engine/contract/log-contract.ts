@@ -22,7 +22,7 @@ async function readAll(
   return (await collect(engine.log.read(tenant, ...options))).flat();
 }
 
-export function describeAppend(under: EngineUnderTest): void {
+function describeAppend(under: EngineUnderTest): void {
   test("append() numbers a shard's records in the order of the calls, above 0", async () => {
     const { log } = await under.open();
     const results = await Promise.all(
@@ -128,7 +128,7 @@ export function describeAppend(under: EngineUnderTest): void {
   });
 }
 
-export function describeIds(under: EngineUnderTest): void {
+function describeIds(under: EngineUnderTest): void {
   test("append() with the same id appends once and returns the first place", async () => {
     const engine = await under.open();
     const first = await engine.log.append(tenant, record("t", "a"), "id1");
@@ -166,7 +166,7 @@ export function describeIds(under: EngineUnderTest): void {
   });
 }
 
-export function describeTail(under: EngineUnderTest): void {
+function describeTail(under: EngineUnderTest): void {
   test("tail() from a position shows every record after it, in order, then the new ones", async () => {
     const engine = await under.open();
     const seqs = await appendAll(engine, ["a", "b", "c"]);
@@ -239,7 +239,7 @@ export function describeTail(under: EngineUnderTest): void {
   });
 }
 
-export function describeRead(under: EngineUnderTest): void {
+function describeRead(under: EngineUnderTest): void {
   test("read() gives what is there after a position, up to another, in order", async () => {
     const engine = await under.open();
     const seqs = await appendAll(engine, ["a", "b", "c", "d"]);
@@ -288,7 +288,7 @@ export function describeRead(under: EngineUnderTest): void {
   });
 }
 
-export function describeBounds(under: EngineUnderTest): void {
+function describeBounds(under: EngineUnderTest): void {
   test("bounds() tells the last number given, the lowest that may be there, and the bytes held", async () => {
     const engine = await under.open();
     const shard = engine.log.shardOf(tenant, "data/u1/s1");
