@@ -60,6 +60,49 @@ describe("what a crash leaves", () => {
     expect(reader.take("publish").map((one) => one.payload)).toEqual(["before", "after"]);
   });
 
+  it("PUBREL that comes twice is completed only when the release is durable (semantics.md §2.3)", async () => {
+    const fixture = await startedCore();
+    const subscriber = await fixture.persistent("s");
+    subscriber.give(subscribePacket(1, { topicFilter: "t", qos: 1 }));
+    const client = await fixture.persistent("c");
+    client.give(publishPacket("t", "m", { qos: 2, packetId: 7 }));
+    await fixture.settle();
+    fixture.engine.hooks.hold();
+    client.give({ type: "pubrel", packetId: 7, reasonCode: 0 });
+    client.give({ type: "pubrel", packetId: 7, reasonCode: 0 });
+    await fixture.settle();
+    expect(client.take("pubcomp")).toEqual([]);
+    fixture.engine.hooks.resume();
+    await fixture.settle();
+    expect(client.take("pubcomp")).toMatchObject([{ reasonCode: 0 }, { reasonCode: 0 }]);
+    expect(fixture.session("c").progressParts().cursor).toMatchObject({ inbound: [] });
+  });
+
+  it("PUBREL for an id that is free is no error for a client that has come back (MQTT 5.0 §3.7.2.1)", async () => {
+    const fixture = await startedCore();
+    const client = await fixture.persistent("c");
+    client.give({ type: "pubrel", packetId: 7, reasonCode: 0 });
+    expect(client.take("pubcomp")).toMatchObject([{ packetId: 7, reasonCode: 0x92 }]);
+    client.cut();
+    await fixture.settle();
+    const again = await fixture.persistent("c");
+    again.give({ type: "pubrel", packetId: 7, reasonCode: 0 });
+    expect(again.take("pubcomp")).toMatchObject([{ packetId: 7, reasonCode: 0 }]);
+  });
+
+  it("QoS 1 does not overtake a QoS 2 message that waits for its save: the order of the log holds", async () => {
+    const fixture = await startedCore();
+    const subscriber = await fixture.persistent("s");
+    subscriber.give(subscribePacket(1, { topicFilter: "t", qos: 2 }));
+    const publisher = await fixture.connected("p");
+    await fixture.settle();
+    publisher.give(publishPacket("t", "first", { qos: 2, packetId: 1 }));
+    publisher.give(publishPacket("t", "second", { qos: 1, packetId: 2 }));
+    publisher.give(publishPacket("t", "third", { qos: 2, packetId: 3 }));
+    await fixture.settle();
+    expect(subscriber.take("publish").map((one) => one.payload)).toEqual(["first", "second", "third"]);
+  });
+
   it("a message that a share group has back from a member is not lost before the group has saved that", async () => {
     const fixture = await startedCore();
     const member = await fixture.persistent("member");

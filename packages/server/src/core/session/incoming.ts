@@ -6,6 +6,8 @@ export interface InboundEntry {
   state: "pending" | "owned" | "unknown" | "missing";
   /** Names this use of the packet id in the log, where the message is to be in it. */
   readonly logId: string | undefined;
+  /** PUBREL has come, and is not durable yet: the next save forgets the id. */
+  isReleased?: boolean;
   /** Settles when the state leaves `pending`. */
   settled: Promise<void> | undefined;
 }
@@ -33,7 +35,7 @@ export class Incoming {
    */
   get loggedIds(): number[] {
     const logged = [...this.#entries.entries()].filter(
-      ([, entry]) => entry.state === "owned" && entry.logId !== undefined,
+      ([, entry]) => entry.state === "owned" && entry.logId !== undefined && !entry.isReleased,
     );
     return logged.map(([packetId]) => packetId);
   }

@@ -17,6 +17,18 @@ interface AllowedPublish {
   readonly retain: boolean;
 }
 
+/** The session that a CONNECT has opened, and whether it was there before. */
+interface OpenedSession {
+  readonly session: Session;
+  readonly isPresent: boolean;
+}
+
+interface ServedClient {
+  readonly services: ClientServices;
+  readonly link: Link;
+  readonly peer: Peer;
+}
+
 /** A connection whose CONNECT was accepted: what its packets are handled with. */
 export class ServedConnection implements Attachment {
   readonly session: Session;
@@ -26,6 +38,8 @@ export class ServedConnection implements Attachment {
   readonly protocolVersion: ProtocolVersion;
   readonly receiveMaximum: number;
   readonly connectedSinceMs: number;
+  /** Session Present was 1: what the client sends again may be done already. */
+  readonly isResumed: boolean;
   readonly publisher: Publisher;
   /** 0 in CONNECT forbids another value in DISCONNECT. */
   readonly connectExpiryS: number;
@@ -40,8 +54,13 @@ export class ServedConnection implements Attachment {
   /** The QoS 2 ids among them. */
   readonly #inbound = new LazyMap<number, true>();
 
-  constructor(session: Session, services: ClientServices, link: Link, peer: Peer, packet: ConnectPacket) {
+  constructor(
+    { session, isPresent }: OpenedSession,
+    { services, link, peer }: ServedClient,
+    packet: ConnectPacket,
+  ) {
     this.session = session;
+    this.isResumed = isPresent;
     this.services = services;
     this.link = link;
     this.peer = peer;

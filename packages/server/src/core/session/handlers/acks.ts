@@ -27,20 +27,26 @@ export function handlePubrel(connection: ServedConnection, packet: AckPacket): v
   const { session } = connection;
   const entry = session.incoming.get(packetId);
   if (!entry) {
-    connection.link.ack("pubcomp", packetId, ReasonCode.packetIdentifierNotFound);
+    connection.link.ack("pubcomp", packetId, unknownIdCode(connection));
     return;
   }
   if (entry.state !== "owned") {
     connection.end(ReasonCode.protocolError, "PUBREL before PUBREC");
     return;
   }
-  session.incoming.delete(packetId);
+  entry.isReleased = true;
   const complete = (): void => {
+    if (session.incoming.get(packetId) === entry) session.incoming.delete(packetId);
     connection.endInbound(packetId);
     connection.link.ack("pubcomp", packetId, ReasonCode.success);
   };
   if (entry.logId !== undefined && session.record) session.record.saveThen(["progress"], complete);
   else complete();
+}
+
+/** After a reconnect a PUBREL whose PUBCOMP was lost comes again: no error then, else a mismatch (MQTT 5.0 §3.7.2.1). */
+function unknownIdCode({ isResumed }: ServedConnection): ReasonCode {
+  return isResumed ? ReasonCode.success : ReasonCode.packetIdentifierNotFound;
 }
 
 function pumpGroups(connection: ServedConnection): void {

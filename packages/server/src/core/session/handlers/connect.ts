@@ -119,7 +119,7 @@ function sessionExpiryS(packet: ConnectPacket, limits: Limits): number {
 function accept(client: Client, packet: ConnectPacket, session: Session, isPresent: boolean): void {
   const { services, link, peer } = client;
   const { limits } = services;
-  const connection = new ServedConnection(session, services, link, peer, packet);
+  const connection = new ServedConnection({ session, isPresent }, client, packet);
   const keepAliveS = serverKeepAliveS(packet, limits);
   link.configure({
     protocolVersion: packet.protocolVersion,
