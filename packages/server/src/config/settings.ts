@@ -136,7 +136,7 @@ export const settings: readonly Setting[] = [
   setting("limits.maxHandshakes", whole(1), 10_000, "connections whose CONNECT has not come"),
   setting("limits.maxHandshakeBytes", whole(1_024), 64 * 1_048_576, "bytes that all of those may have sent"),
   setting("limits.maxConnectBytes", whole(1_024), 131_072, "bytes of a CONNECT"),
-  setting("limits.connectRate", whole(1), 5_000, "CONNECTs a second; the rest waits"),
+  setting("limits.connectRate", whole(1), 20_000, "CONNECTs a second; the rest waits"),
   setting("limits.connectQueue", whole(1), 20_000, "CONNECTs that wait; beyond it 0x9F"),
   setting(
     "limits.tlsHandshakeRate",

@@ -26,6 +26,8 @@ function networkOf(address: string): string {
 
 /** At most what falls due in this time is let in at once, so that those inside are served in between. */
 const BURST_MS = 20;
+/** And never more than the few milliseconds' work that so many CONNECTs are: a busy machine lets in what it can serve. */
+const MAX_BURST = 64;
 const TICK_MS = 2;
 
 /**
@@ -82,7 +84,7 @@ export class SteadyAdmission implements Admission {
   }
 
   get #burst(): number {
-    return Math.max(1, (this.#options.ratePerS * BURST_MS) / 1_000);
+    return Math.min(MAX_BURST, Math.max(1, (this.#options.ratePerS * BURST_MS) / 1_000));
   }
 
   #hasPlace(lane: Lane, { bytes }: Entrant): boolean {
