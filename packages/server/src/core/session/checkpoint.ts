@@ -3,6 +3,7 @@ import type { Engine, Seq } from "../ports/engine.ts";
 import type { Logger } from "../ports/telemetry.ts";
 import type { Router } from "../routing/router.ts";
 import type { GroupCursor } from "../routing/share-group.ts";
+import type { SavedEntry } from "./outgoing.ts";
 import type { Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import type { Limits } from "./limits.ts";
@@ -74,7 +75,9 @@ export class Checkpoint {
     await directory.saveMarked();
     await router.retainedView.save(upTo);
     await this.#saveGroups(router, cursors);
-    for (const [session, count] of shared) session.outgoing.forgetShared(count);
+    // Else a crash in between could find that a member gave a message back, and not that another has had it
+    await forget(shared, "returned");
+    await forget(shared, "done");
     this.#release(router, directory, upTo);
   }
 
@@ -111,13 +114,24 @@ function cursorsOf(router: Router): Map<string, GroupCursor> {
   return new Map(groups.map((group) => [group.key, group.cursor()]));
 }
 
-/** Sessions whose records name shared messages that they have no longer, with how many of these the cursors cover. */
-function sharedIn(router: Router, directory: SessionDirectory): [Session, number][] {
-  const counts = [...directory.list(router.tenant)].map((session): [Session, number] => [
-    session,
-    session.outgoing.sharedCount,
-  ]);
-  return counts.filter(([, count]) => count > 0);
+/** What the records of sessions name of shared messages that they have no longer, and that the cursors cover. */
+function sharedIn(router: Router, directory: SessionDirectory): Map<Session, readonly SavedEntry[]> {
+  const shared = new Map<Session, readonly SavedEntry[]>();
+  for (const session of directory.list(router.tenant)) {
+    if (session.outgoing.shared.length > 0) shared.set(session, [...session.outgoing.shared]);
+  }
+  return shared;
+}
+
+async function forget(
+  shared: ReadonlyMap<Session, readonly SavedEntry[]>,
+  state: "returned" | "done",
+): Promise<void> {
+  const saves = [...shared].map(([session, entries]) => {
+    const ofState = entries.filter((entry) => entry.state === state);
+    return ofState.length > 0 ? session.outgoing.forgetShared(ofState) : undefined;
+  });
+  await Promise.all(saves);
 }
 
 /** Where the cursors of share groups are kept. */

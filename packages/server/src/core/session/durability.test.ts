@@ -118,6 +118,47 @@ describe("what a crash leaves", () => {
     expect(again.take("publish").map((one) => one.payload)).toEqual(["m"]);
   });
 
+  it("what a share group has back from a member is not lost by a second crash either", async () => {
+    const fixture = await startedCore();
+    const member = await fixture.persistent("member");
+    member.give(subscribePacket(1, { topicFilter: "$share/g/t" }));
+    const publisher = await fixture.connected("p");
+    publisher.give(publishPacket("t", "m", { qos: 1, packetId: 1 }));
+    await fixture.pass(1_100); // the group has saved that it gave the message away
+    expect(member.take("publish")).toHaveLength(1);
+    const between = await fixture.crash();
+    await between.session("member").record?.save("progress");
+    const after = await between.crash();
+    const again = await after.persistent("member");
+    expect(again.take("publish").map((one) => one.payload)).toEqual(["m"]);
+  });
+
+  it.each(["done", "on its way"])(
+    "a QoS 2 message of a share group that is %s at a crash does not come again after a second one",
+    async (state) => {
+      const fixture = await startedCore();
+      const member = await fixture.persistent("member");
+      member.give(subscribePacket(1, { topicFilter: "$share/g/t", qos: 2 }));
+      const publisher = await fixture.connected("p");
+      await fixture.pass(1_100); // the group has saved that it gave nothing away
+      publisher.give(publishPacket("t", "m", { qos: 2, packetId: 1 }));
+      await fixture.settle();
+      const [{ packetId } = { packetId: 0 }] = member.take("publish");
+      member.give({ type: "pubrec", packetId, reasonCode: 0 });
+      await fixture.settle();
+      if (state === "done") member.give({ type: "pubcomp", packetId, reasonCode: 0 });
+      await fixture.session("member").record?.save("progress");
+      const between = await fixture.crash();
+      const resumed = await between.persistent("member");
+      for (const { packetId } of resumed.take("pubrel"))
+        resumed.give({ type: "pubcomp", packetId, reasonCode: 0 });
+      await between.session("member").record?.save("progress");
+      const after = await between.crash();
+      const again = await after.persistent("member");
+      expect(again.take("publish")).toEqual([]);
+    },
+  );
+
   it.each(Array.from({ length: 16 }, (_, index) => index + 1))(
     "a subscription counts from where the log was, also where its last records are gone: seed %i",
     async (seed) => {

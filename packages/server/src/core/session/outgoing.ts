@@ -271,19 +271,26 @@ export class Outgoing implements FeedSink {
     return [...this.#inFlight.inOrder().map(toSaved), ...this.#shared] as unknown as Plain;
   }
 
-  /** How many messages of share groups have left this session in a way that their groups may not have saved. */
-  get sharedCount(): number {
-    return this.#shared.length;
+  /** Messages of share groups that have left this session in a way that their groups may not have saved. */
+  get shared(): readonly SavedEntry[] {
+    return this.#shared;
   }
 
-  /** The groups have saved it of the oldest `count`. */
-  forgetShared(count: number): void {
-    this.#shared = this.#shared.slice(count);
-    this.#owner.record?.saveThen(["progress"], () => {});
+  /** The groups have saved it of these. Resolves when the record names them no longer, or cannot be saved. */
+  async forgetShared(entries: readonly SavedEntry[]): Promise<void> {
+    const forgotten = new Set(entries);
+    this.#shared = this.#shared.filter((entry) => !forgotten.has(entry));
+    await this.#owner.record?.save("progress").catch(() => undefined); // `recordFailed` has told
   }
 
-  recover(cursor: { readonly lastId: number }, inFlight: readonly SavedEntry[]): void {
+  /** `shared` is what the groups may not have saved before the crash: they have not saved it now either. */
+  recover(
+    cursor: { readonly lastId: number },
+    inFlight: readonly SavedEntry[],
+    shared: readonly SavedEntry[] = [],
+  ): void {
     this.#inFlight.continueAfter(cursor.lastId);
+    this.#shared = shared.map((entry) => ({ ...entry, state: entry.state === "done" ? "done" : "returned" }));
     for (const saved of inFlight) {
       this.#inFlight.add({
         packetId: saved.packetId,
@@ -293,7 +300,7 @@ export class Outgoing implements FeedSink {
         retain: saved.retain,
         identifiers: saved.identifiers ?? undefined,
         message: saved.message ? fromPlain(saved.message, (name) => this.#router.topic(name)) : undefined,
-        origin: undefined,
+        origin: saved.groupKey === null ? undefined : this.#router.openGroup(saved.groupKey),
         isOutstanding: false,
       });
     }

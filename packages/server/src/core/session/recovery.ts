@@ -130,9 +130,19 @@ async function recoverSession(
     const group = groups.get(subscription.groupKey ?? "");
     session.subscriptions.restore(subscription, group?.takenUpTo ?? cursor.outgoing.takenUpTo);
   }
-  session.outgoing.recover(cursor.outgoing, saved.inFlight.filter(isOwn));
+  session.outgoing.recover(cursor.outgoing, ...inFlightOf(saved, groups));
   for (const packetId of cursor.inbound) session.incoming.recover(packetId);
   return { ...saved, session };
+}
+
+/** What is in flight, and what the record has to go on naming until its group has saved it. */
+function inFlightOf({ inFlight }: SavedSession, groups: Groups): [own: SavedEntry[], shared: SavedEntry[]] {
+  const hasGroup = ({ groupKey }: SavedEntry): boolean => groupKey !== null && groups.has(groupKey);
+  const own = inFlight.filter(isOwn);
+  return [
+    own.map((entry) => (hasGroup(entry) ? entry : { ...entry, groupKey: null })),
+    inFlight.filter((entry) => !isOwn(entry) && hasGroup(entry)),
+  ];
 }
 
 /** With the connection lost, QoS 1 goes to another member; QoS 2 that may have been sent stays [MQTT-4.8.2-5]. */
