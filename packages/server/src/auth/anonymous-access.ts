@@ -5,6 +5,7 @@ import { compilePolicy, Policy } from "../core/access/policy.ts";
 import { type PolicyEntry, PolicyEntryError } from "../core/access/policy-entry.ts";
 import { parseTemplate } from "../core/access/template.ts";
 import { isKnownHost, isSameOrigin } from "./known-host.ts";
+import type { TokenSession } from "./token-principals.ts";
 
 export interface AnonymousAccessOptions {
   readonly tenant: string;
@@ -15,6 +16,8 @@ export interface AnonymousAccessOptions {
   /** Names by which web pages may reach this server, besides localhost and its addresses. */
   readonly hostNames: readonly string[];
 }
+
+const REALM = "anonymous";
 
 /**
  * Lets clients in that show no valid credential: for trying out and for test suites. Web pages of other sites are kept
@@ -37,12 +40,21 @@ export class AnonymousAccess {
     const reason = this.#refusal(credentials);
     if (reason !== undefined) return { kind: "refused", reasonCode: ReasonCode.notAuthorized, reason };
     const { clientId } = credentials;
-    const identity = { realm: "anonymous", subject: "anonymous" };
+    const identity = { realm: REALM, subject: "anonymous" };
     const { tenant } = this.#options;
     return {
       kind: "accepted",
       principal: { tenant, identity, clientId, policy: this.#policy, policyVersion: 0, endsAtMs: Infinity },
     };
+  }
+
+  /** Gives a session that recovery has brought back the rights of now: its will and its share groups need them. */
+  followIn(session: TokenSession): void {
+    const { principal } = session;
+    if (principal.identity.realm !== REALM || principal.policy === this.#policy) return;
+    principal.policy = this.#policy;
+    principal.policyVersion++;
+    session.policyChanged();
   }
 
   #refusal({ peer }: Credentials): string | undefined {

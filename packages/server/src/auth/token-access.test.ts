@@ -340,6 +340,26 @@ describe("a change of a token that is in use", () => {
   });
 });
 
+describe("an anonymous session that recovery has brought back", () => {
+  it("has the rights of now, so that its will is published", async () => {
+    const session = new FakeSession({
+      tenant: "default",
+      identity: { realm: "anonymous", subject: "anonymous" },
+      clientId: "c1",
+      policy: Policy.nothing,
+      policyVersion: 0,
+      endsAtMs: Infinity,
+    });
+    sessions = [session];
+    const options = { tenant: "default", acl: undefined, isOpenToNetwork: false, hostNames: [] };
+    const restarted = openAccess(new AnonymousAccess(options));
+    await restarted.open(undefined);
+    restarted.start();
+    expect(canRead(session.principal, "data/u1/x")).toBe(true);
+    await restarted.close();
+  });
+});
+
 describe("the end of a token", () => {
   it("expiresAt ends the session within 1 s", async () => {
     const { key } = await createToken({ expiresAtMs: clock.nowMs() + 5_000 });

@@ -75,10 +75,11 @@ export class TokenAccess {
 
   /** Lets sessions follow their tokens from now on, those too that the core has recovered. */
   start(): void {
-    const { sessions, tenant } = this.#options;
+    const { sessions, tenant, anonymous } = this.#options;
     for (const session of sessions().list(tenant)) {
       const { tokenId } = session.principal;
-      if (tokenId !== undefined) this.#principals.followIn(session, this.store.get(tokenId));
+      if (tokenId === undefined) anonymous?.followIn(session);
+      else this.#principals.followIn(session, this.store.get(tokenId));
     }
     this.store.onChange((before, after) => {
       if (before && !(after && isSameSettings(before, after))) this.#principals.follow(before, after);
