@@ -1,3 +1,4 @@
+export * from "./backup.ts";
 export * from "./message.ts";
 export * from "./page.ts";
 export * from "./policy-entry.ts";

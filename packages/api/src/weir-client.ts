@@ -1,3 +1,4 @@
+import type { Backup, BackupBegin, BackupList } from "./backup.ts";
 import type { MessagePublish } from "./message.ts";
 import type { Page, PageQuery } from "./page.ts";
 import type { Problem, ProblemCode } from "./problem.ts";
@@ -71,6 +72,12 @@ export interface WeirClient {
     /** Resolves when the broker has made the promise that its engine makes. */
     publish(message: MessagePublish): Promise<void>;
   };
+  readonly backups: {
+    /** Resolves when it has begun: `get` tells how far it is. */
+    begin(backup?: BackupBegin): Promise<Backup>;
+    list(): Promise<BackupList>;
+    get(id: string): Promise<Backup>;
+  };
 }
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -102,6 +109,11 @@ export function createWeirClient(options: WeirClientOptions): WeirClient {
       publish: async (body) => {
         await call("POST", "/messages", { body });
       },
+    },
+    backups: {
+      begin: (body = {}) => call("POST", "/backups", { body }),
+      list: () => call("GET", "/backups"),
+      get: (id) => call("GET", `/backups/${encodeURIComponent(id)}`),
     },
   };
 }

@@ -50,6 +50,11 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import("./commands/session.ts")).createSessionCommand,
   },
   {
+    name: "store",
+    summary: "check, measure, back up and restore the data",
+    load: async () => (await import("./commands/store.ts")).createStoreCommand,
+  },
+  {
     name: "bench",
     summary: "load a broker and measure it",
     load: async () => (await import("./commands/bench.ts")).createBenchCommand,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { BackupAdmin } from "./admin/backup-admin.ts";
 import { MessageAdmin } from "./admin/message-admin.ts";
 import { SessionAdmin } from "./admin/session-admin.ts";
 import { TokenAdmin } from "./admin/token-admin.ts";
@@ -16,7 +17,8 @@ import type { Engine } from "./core/ports/engine.ts";
 import { createCounters, type Counters, type Logger } from "./core/ports/telemetry.ts";
 import { BrokerCore } from "./core/session/broker-core.ts";
 import type { Limits } from "./core/session/limits.ts";
-import { openEmbeddedEngine } from "./engine/embedded/embedded-engine.ts";
+import { BackupFolder } from "./engine/embedded/backup-folder.ts";
+import { EmbeddedEngine, openEmbeddedEngine } from "./engine/embedded/embedded-engine.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import type { BrokerGauges } from "./telemetry/broker-gauges.ts";
@@ -78,6 +80,8 @@ export interface Broker {
 const TENANT = "default";
 /** Of the embedded engine, in the data directory. */
 const STORE_FOLDER = "store";
+/** Beside it. */
+const BACKUP_FOLDER = "backups";
 const DRAIN_DEADLINE_MS = 10_000;
 const HTTP_GRACE_MS = 2_000;
 
@@ -104,6 +108,7 @@ interface Parts extends Basis {
   readonly metrics: Metrics;
   readonly sysTopics: SysTopics;
   readonly host: ConnectionHost;
+  readonly backups: BackupAdmin;
 }
 
 class WiredBroker implements Broker {
@@ -232,13 +237,14 @@ class WiredBroker implements Broker {
     if (clock instanceof SystemClock) clock.close();
   }
 
-  async #closeParts({ core, access, engine, metrics, sysTopics, host }: Parts): Promise<void> {
+  async #closeParts({ core, access, engine, metrics, sysTopics, host, backups }: Parts): Promise<void> {
     sysTopics.stop();
     await Promise.all(this.#transports.map((transport) => transport.close()));
     await core.stop();
     host.close();
     await this.#http?.close(HTTP_GRACE_MS);
     await access.close();
+    await backups.stop();
     await engine.drain(DRAIN_DEADLINE_MS);
     await engine.close();
     metrics.close();
@@ -259,6 +265,13 @@ function openEngine(config: Config, adapters: BrokerAdapters, { clock, logger }:
   const { onFatal } = adapters;
   const directory = join(config.data, STORE_FOLDER);
   return openEmbeddedEngine({ directory, clock, logger, ...(onFatal && { onFatal }) });
+}
+
+/** Undefined: there is nothing on a disk. */
+function backupFolderOf({ data }: Config, engine: Engine): BackupFolder | undefined {
+  if (!(engine instanceof EmbeddedEngine)) return undefined;
+  const [storeDirectory, directory] = [join(data, STORE_FOLDER), join(data, BACKUP_FOLDER)];
+  return new BackupFolder({ source: engine, storeDirectory, directory });
 }
 
 function wire(config: Config, basis: Basis, engine: Engine): Parts {
@@ -309,11 +322,13 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
     intervalMs,
     publish,
   });
-  return { version, clock, logger, counters, limits, engine, access, core, gauges, metrics, sysTopics, host };
+  const backups = new BackupAdmin({ store: backupFolderOf(config, engine), clock, logger });
+  const running = { engine, access, core, gauges, metrics, sysTopics, host, backups };
+  return { version, clock, logger, counters, limits, ...running };
 }
 
 function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promise<HttpServer> {
-  const { version, access, core, engine, clock, logger, limits, metrics, counters } = parts;
+  const { version, access, core, engine, clock, logger, limits, metrics, counters, backups } = parts;
   const sessions = new SessionAdmin(core.sessions);
   const { tls, trustedProxies } = config.http;
   return createHttpServer({
@@ -321,6 +336,7 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     tokens: new TokenAdmin({ tokens: access.store, sessions, clock }),
     sessions,
     messages: new MessageAdmin(core, limits),
+    backups,
     metrics,
     logger,
     authenticateCaller: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),

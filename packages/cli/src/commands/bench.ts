@@ -9,6 +9,7 @@ import { STAMP_BYTES } from "../bench/bench-stamp.ts";
 import { openBenchStream } from "../bench/bench-stream.ts";
 import { CommandFailure, WrongUse } from "../command-failure.ts";
 import type { CommandContext } from "../command-context.ts";
+import { LiveLine } from "../live-line.ts";
 import { parseBrokerUrl } from "../mqtt/broker-url.ts";
 import { parseWhole } from "../mqtt/client-options.ts";
 import { connectErrorText } from "../mqtt/open-client.ts";
@@ -35,7 +36,6 @@ interface BenchFlags {
 
 const WARM_UP_MS = 1_000;
 const LIVE_INTERVAL_MS = 250;
-const PLAIN_INTERVAL_MS = 5_000;
 
 const EXAMPLES = `
 Every message is counted, and timed from when it was sent, or from when it was due where the broker did not take it.
@@ -215,28 +215,4 @@ function tell(
   const refused = result.refused > 0 ? `; ${result.refused.toLocaleString("en")} were refused` : "";
   const count = `${result.lost.toLocaleString("en")} of ${result.expected.toLocaleString("en")}`;
   throw new CommandFailure(`${count} messages did not arrive${refused}.`);
-}
-
-/** One live line on a terminal, a line now and then elsewhere. */
-class LiveLine {
-  readonly #stream: NodeJS.WriteStream;
-  #shownAtMs = performance.now();
-
-  constructor(stream: NodeJS.WriteStream) {
-    this.#stream = stream;
-  }
-
-  show(text: string): void {
-    if (this.#stream.isTTY) {
-      this.#stream.write(`\r\u001b[2K${text.slice(0, (this.#stream.columns || 80) - 1)}`);
-      return;
-    }
-    if (performance.now() - this.#shownAtMs < PLAIN_INTERVAL_MS) return;
-    this.#shownAtMs = performance.now();
-    this.#stream.write(`${text}\n`);
-  }
-
-  clear(): void {
-    if (this.#stream.isTTY) this.#stream.write("\r\u001b[2K");
-  }
 }

@@ -6,6 +6,7 @@ export type AdminErrorCode =
   | "acl"
   | "not-found"
   | "conflict"
+  | "precondition"
   | "too-large"
   | "not-durable"
   | "unavailable";

@@ -3,6 +3,7 @@ import { createWeirClient, ProblemError, type TokenCreate, type WeirClient } fro
 import { ReasonCode } from "@weir/protocol";
 import { FakeClock } from "@weir/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BackupAdmin } from "../admin/backup-admin.ts";
 import { MessageAdmin, type PublishOutcome, type PublishRequest } from "../admin/message-admin.ts";
 import { type AdminSession, SessionAdmin, type SessionView } from "../admin/session-admin.ts";
 import { TokenAdmin } from "../admin/token-admin.ts";
@@ -145,6 +146,7 @@ beforeEach(async () => {
       maxTopicBytes: 100,
       maxTopicLevels: 8,
     }),
+    backups: new BackupAdmin({ store: undefined, clock, logger }),
     metrics,
     logger,
     authenticateCaller: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
@@ -704,12 +706,15 @@ describe("everything else", () => {
       "delete /api/v1/sessions",
       "delete /api/v1/sessions/{id}",
       "delete /api/v1/tokens/{id}",
+      "get /api/v1/backups",
+      "get /api/v1/backups/{id}",
       "get /api/v1/sessions",
       "get /api/v1/sessions/{id}",
       "get /api/v1/tokens",
       "get /api/v1/tokens/self",
       "get /api/v1/tokens/{id}",
       "patch /api/v1/tokens/{id}",
+      "post /api/v1/backups",
       "post /api/v1/messages",
       "post /api/v1/tokens",
       "put /api/v1/topics/{*}",

@@ -7,6 +7,7 @@ import type { TSchema } from "typebox";
 import type { MessageAdmin } from "../admin/message-admin.ts";
 import type { TokenAdmin } from "../admin/token-admin.ts";
 import { Authorization, type AuthenticateCaller } from "./authorization.ts";
+import { addBackupRoutes, type BackupUseCases } from "./backup-routes.ts";
 import { addHealthRoutes, type MetricsSource, type Readiness, type RequestOrigin } from "./health-routes.ts";
 import { addMessageRoutes } from "./message-routes.ts";
 import { addOpenApi } from "./openapi.ts";
@@ -26,6 +27,7 @@ export interface HttpServerOptions {
   readonly tokens: TokenAdmin;
   readonly sessions: SessionUseCases;
   readonly messages: MessageAdmin;
+  readonly backups: BackupUseCases;
   readonly metrics: MetricsSource;
   readonly logger: HttpLogger;
   readonly authenticateCaller: AuthenticateCaller;
@@ -165,6 +167,7 @@ function addApi(api: FastifyInstance, options: HttpServerOptions, authorization:
   addTokenRoutes(api, options.tokens, authorization);
   addSessionRoutes(api, options.sessions, authorization);
   addMessageRoutes(api, options.messages, authorization);
+  addBackupRoutes(api, options.backups, authorization);
 }
 
 /** Bodies are JSON, whatever their content type says: `curl -d` and merge patches come with others. */

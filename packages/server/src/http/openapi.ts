@@ -6,7 +6,11 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
-      info: { title: "Weir", description: "Access tokens, sessions and messages of a Weir broker", version },
+      info: {
+        title: "Weir",
+        description: "Access tokens, sessions, messages and backups of a Weir broker",
+        version,
+      },
       components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
       security: [{ bearer: [] }],
     },

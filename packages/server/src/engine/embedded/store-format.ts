@@ -58,6 +58,12 @@ export async function readStoreFormat(files: Files, directory: string): Promise<
   return format;
 }
 
+/** Whether both copies are there and say the same. The next start writes a damaged one anew. */
+export async function isFormatWhole(files: Files, directory: string): Promise<boolean> {
+  const [first, second] = await Promise.all(names.map((name) => readFile(files, join(directory, name))));
+  return first !== undefined && decodeFormat(first) !== undefined && second?.equals(first) === true;
+}
+
 async function refuseIfUsed(
   files: Files,
   directory: string,

@@ -1,33 +1,25 @@
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
-import { join } from "node:path";
-import { readFile } from "./disk/files.ts";
+import { dirname, join } from "node:path";
+import { errorCodeOf } from "./disk/files.ts";
 import { flushPath, nodeFiles } from "./disk/node-files.ts";
-import { tenantOfDirectory } from "./log/tenant-directory.ts";
-import { recordDelta } from "./segment/record-codec.ts";
-import { scanRecords } from "./segment/record-scan.ts";
-import { decodeSegmentHeader, headerBytes, parseSegmentName, saltOf } from "./segment/segment-header.ts";
+import { checkSegment, findLogFiles, type SegmentCheck } from "./segment-check.ts";
 import { checkControlStore, type ControlCheck } from "./store/check-control-store.ts";
-import { newEpoch, readStoreFormat, refuseUsedDirectory, writeStoreFormat } from "./store-format.ts";
-
-/** One file of the log, read from its first to its last byte. */
-export interface SegmentCheck {
-  readonly tenant: string;
-  readonly path: string;
-  readonly bytes: number;
-  readonly records: number;
-  /** 0 where it has no record. */
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly isHeaderSound: boolean;
-  /** Stretches without a sound record. At the end of a tenant's last segment that may be a torn tail, which is no damage. */
-  readonly damaged: readonly { readonly offset: number; readonly bytes: number }[];
-}
+import {
+  isFormatWhole,
+  newEpoch,
+  readStoreFormat,
+  refuseUsedDirectory,
+  writeStoreFormat,
+} from "./store-format.ts";
 
 export interface StoreCheck {
   readonly format: number;
   readonly epoch: string;
+  /** The file `format` and its copy; one of them is enough. */
+  readonly isFormatWhole: boolean;
   readonly segments: readonly SegmentCheck[];
-  /** Undefined: LMDB could not read its file. */
+  /** Undefined: it is missing, or LMDB could not read its file. */
   readonly control: ControlCheck | undefined;
   /** Nothing is wrong, but for torn tails. */
   readonly isSound: boolean;
@@ -40,20 +32,13 @@ export interface StoreStats {
   readonly controlBytes: number;
   /** Files that were set aside. */
   readonly damagedFiles: number;
+  /** On the disk that it is on, for this process. */
+  readonly freeBytes: number;
 }
 
 export interface Progress {
   readonly doneBytes: number;
   readonly totalBytes: number;
-}
-
-interface LogFile {
-  readonly tenant: string;
-  readonly path: string;
-  readonly name: string;
-  readonly bytes: number;
-  /** Of its tenant. */
-  readonly isLast: boolean;
 }
 
 /**
@@ -65,21 +50,23 @@ export async function checkStore(
   onProgress: (progress: Progress) => void = () => undefined,
 ): Promise<StoreCheck> {
   const { format, epoch, secret } = await readStoreFormat(nodeFiles, directory);
+  const isWhole = await isFormatWhole(nodeFiles, directory);
   const logFiles = await findLogFiles(directory);
   const totalBytes = logFiles.reduce((sum, file) => sum + file.bytes, 0);
   const segments: SegmentCheck[] = [];
   let doneBytes = 0;
-  let isSound = true;
   for (const file of logFiles) {
     const check = await checkSegment(file, secret);
-    if (check === undefined) continue;
-    segments.push(check);
-    const damaged = check.damaged.filter(({ offset, bytes }) => !file.isLast || offset + bytes < check.bytes);
-    isSound &&= check.isHeaderSound && damaged.length === 0;
+    if (check !== undefined) segments.push(check);
     onProgress({ doneBytes: (doneBytes += file.bytes), totalBytes });
   }
   const control = await checkControlStore(join(directory, "control"));
-  return { format, epoch, segments, control, isSound: isSound && control?.damaged === 0 };
+  const isSound = isWhole && control?.damaged === 0 && segments.every(isSegmentSound);
+  return { format, epoch, isFormatWhole: isWhole, segments, control, isSound };
+}
+
+function isSegmentSound({ isHeaderSound, damaged }: SegmentCheck): boolean {
+  return isHeaderSound && damaged.every(({ isTornTail }) => isTornTail);
 }
 
 /** What is there and how large; reads no records. Rejects as `checkStore`. */
@@ -98,74 +85,96 @@ export async function statStore(directory: string): Promise<StoreStats> {
     tenants: [...tenants.values()],
     controlBytes: control?.size ?? 0,
     damagedFiles: damaged.length,
+    freeBytes: await nodeFiles.freeBytes(directory),
   };
 }
 
 /**
  * Makes a data directory of a backup. It gets an epoch of its own, so that no client believes in a position that it was
- * told by the store of before. Rejects with StoreError where the target is not empty or the backup is none.
+ * told by the store of before. Until all of it is on the disk it stands under another name beside the target. Rejects
+ * with StoreError where the target is not empty or the backup is none.
  */
-export async function restoreStore(backup: string, target: string): Promise<void> {
-  const format = await readStoreFormat(nodeFiles, backup);
+export function restoreStore(
+  backup: string,
+  target: string,
+  onProgress: (progress: Progress) => void = () => undefined,
+): Promise<void> {
+  return copyStore(backup, target, { epoch: newEpoch(), onProgress });
+}
+
+/** To another disk too. Rejects as `restoreStore`; the backup stays where it was then. */
+export async function moveBackup(
+  backup: string,
+  target: string,
+  onProgress: (progress: Progress) => void = () => undefined,
+): Promise<void> {
   await refuseUsedDirectory(nodeFiles, target);
-  await fs.mkdir(target, { recursive: true, mode: 0o700 });
-  for (const part of ["log", "control"]) {
-    const source = join(backup, part);
-    if ((await nodeFiles.list(source)).length === 0) continue;
-    await fs.cp(source, join(target, part), { recursive: true });
+  await nodeFiles.makeDirectory(dirname(target));
+  try {
+    await nodeFiles.rename(backup, target);
+    await nodeFiles.flushDirectory(dirname(target));
+  } catch (error) {
+    if (errorCodeOf(error) !== "EXDEV") throw error;
+    await copyStore(backup, target, { onProgress });
+    await fs.rm(backup, { recursive: true });
   }
-  await flushAll(target);
-  await writeStoreFormat(nodeFiles, target, { ...format, epoch: newEpoch() });
 }
 
-async function flushAll(directory: string): Promise<void> {
-  for (const entry of await fs.readdir(directory, { withFileTypes: true })) {
-    const path = join(directory, entry.name);
-    if (entry.isDirectory()) await flushAll(path);
-    else await flushPath(path);
+async function copyStore(
+  source: string,
+  target: string,
+  { epoch, onProgress }: { epoch?: string; onProgress: (progress: Progress) => void },
+): Promise<void> {
+  const format = await readStoreFormat(nodeFiles, source);
+  await refuseUsedDirectory(nodeFiles, target);
+  const unfinished = `${target}.restoring-${randomBytes(4).toString("hex")}`;
+  await nodeFiles.makeDirectory(unfinished);
+  try {
+    await copyFiles(source, unfinished, onProgress);
+    await writeStoreFormat(nodeFiles, unfinished, { ...format, ...(epoch !== undefined && { epoch }) });
+    // Takes the place of an empty directory, and of no other.
+    await nodeFiles.rename(unfinished, target);
+  } catch (error) {
+    await fs.rm(unfinished, { recursive: true, force: true });
+    throw error;
   }
-  await nodeFiles.flushDirectory(directory);
+  await nodeFiles.flushDirectory(dirname(target));
 }
 
-async function findLogFiles(directory: string): Promise<LogFile[]> {
-  const found: LogFile[] = [];
-  const root = join(directory, "log");
-  for (const folder of await nodeFiles.list(root)) {
-    const tenant = tenantOfDirectory(folder);
-    if (tenant === undefined) continue;
-    const names = (await nodeFiles.list(join(root, folder))).filter((name) => parseSegmentName(name)).sort();
-    for (const name of names) {
-      const path = join(root, folder, name);
-      const stats = await fs.stat(path).catch(() => undefined);
-      if (stats !== undefined)
-        found.push({ tenant, path, name, bytes: stats.size, isLast: name === names.at(-1) });
+/** The log and the control store, made durable. Rejects with the system's error. */
+async function copyFiles(from: string, to: string, onProgress: (progress: Progress) => void): Promise<void> {
+  const files = await sizedFiles(from, ["log", "control"]);
+  const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const folders = new Set<string>([to]);
+  let doneBytes = 0;
+  for (const { path, bytes } of files) {
+    const target = join(to, path);
+    await nodeFiles.makeDirectory(dirname(target));
+    await fs.copyFile(join(from, path), target);
+    await flushPath(target);
+    for (let folder = dirname(target); folder.length > to.length; folder = dirname(folder))
+      folders.add(folder);
+    onProgress({ doneBytes: (doneBytes += bytes), totalBytes });
+  }
+  for (const folder of folders) await nodeFiles.flushDirectory(folder);
+}
+
+/** LMDB's table of readers belongs to the processes that had the store open. */
+const notCopied = "lock.mdb";
+
+async function sizedFiles(
+  root: string,
+  parts: readonly string[],
+): Promise<readonly { path: string; bytes: number }[]> {
+  const found: { path: string; bytes: number }[] = [];
+  for (const part of parts) {
+    if ((await nodeFiles.list(join(root, part))).length === 0) continue;
+    const entries = await fs.readdir(join(root, part), { withFileTypes: true, recursive: true });
+    for (const entry of entries) {
+      if (!entry.isFile() || entry.name === notCopied) continue;
+      const path = join(entry.parentPath, entry.name);
+      found.push({ path: path.slice(join(root, "/").length), bytes: (await fs.stat(path)).size });
     }
   }
   return found;
-}
-
-/** Undefined: compacted away meanwhile. */
-async function checkSegment(
-  { tenant, path, name }: LogFile,
-  secret: Uint8Array,
-): Promise<SegmentCheck | undefined> {
-  const bytes = await readFile(nodeFiles, path);
-  if (bytes === undefined) return undefined;
-  const header = decodeSegmentHeader(bytes);
-  const place = header ?? { ...parseSegmentName(name)!, epoch: secret, tenant };
-  const content = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
-  const from = Math.min(bytes.length, headerBytes(tenant));
-  const { starts, damaged } = scanRecords(content, { from, to: bytes.length, salt: saltOf(place) });
-  const seqOf = (start: number | undefined): number =>
-    start === undefined ? 0 : place.firstSeq + recordDelta(content.view, start);
-  return {
-    tenant,
-    path,
-    bytes: bytes.length,
-    records: starts.length,
-    firstSeq: seqOf(starts[0]),
-    lastSeq: seqOf(starts.at(-1)),
-    isHeaderSound: header !== undefined,
-    damaged: damaged.map(({ start, end }) => ({ offset: start, bytes: end - start })),
-  };
 }

@@ -16,10 +16,10 @@ const deadlineMs = 120_000;
 
 /**
  * Reads every entry in another process, also while the store is in use. Undefined where that process did not come to an
- * end, as with a broken file.
+ * end, as with a broken file, and where there is no file.
  */
-export function checkControlStore(directory: string): Promise<ControlCheck | undefined> {
-  return run(["read", directory]);
+export async function checkControlStore(directory: string): Promise<ControlCheck | undefined> {
+  return (await hasDatabase(directory)) ? run(["read", directory]) : undefined;
 }
 
 /**
