@@ -160,6 +160,18 @@ describe("LogReader over shared outboxes", () => {
     expect(reader.dropOldest(2)).toBe(0);
   });
 
+  it("does not count, or drop for, what it had taken before a restart, though others still wait for it", () => {
+    const source = new Outboxes();
+    const away = new LogReader(source, 0);
+    const reader = new LogReader(source, 5);
+    away.hold("f1", 0);
+    reader.hold("f1", 5);
+    for (const seq of [1, 2, 3, 4, 5, 6, 7]) source.open.get("f1")?.note(seq);
+    expect([away.waiting, reader.waiting]).toEqual([7, 2]);
+    expect(reader.dropOldest(2)).toBe(0);
+    expect(reader.peek(10)).toEqual([6, 7]);
+  });
+
   it("freeze keeps what waits up to a record, collects nothing more, and ends when all is taken", () => {
     const source = new Outboxes();
     const reader = waitingReader(source, 1, 2, 3);

@@ -39,11 +39,17 @@ export class LogReader {
     return this.#isLive ? this.#source.tailSeq : this.#takenUpTo;
   }
 
-  /** How many entries wait; a record that several filters name counts once for each. */
+  /**
+   * How many entries wait; a record that several filters name counts once for each. After a restart an outbox is filled
+   * from the oldest cursor of all: what this reader has taken is no part of it.
+   */
   get waiting(): number {
     if (this.#isLive) return 0;
     let count = 0;
-    for (const reader of this.#readers.values()) count += reader.outbox.end - reader.index;
+    for (const reader of this.#readers.values()) {
+      this.#skipTaken(reader);
+      count += reader.outbox.end - reader.index;
+    }
     return count;
   }
 
@@ -133,7 +139,6 @@ export class LogReader {
       const last = oldest.at(-1);
       if (last === undefined) break;
       this.take(last);
-      for (const reader of this.#readers.values()) this.#skipTaken(reader);
       excess = this.waiting - limit;
     }
     return before;
