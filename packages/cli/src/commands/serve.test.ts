@@ -1,6 +1,15 @@
 import { execFile } from "node:child_process";
 import { createServer } from "node:net";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -128,6 +137,18 @@ describe("weir serve", () => {
     const answer = await fetch(`${url}/api/v1/tokens/self`, { headers: { authorization: `Bearer ${key}` } });
     expect(answer.status).toBe(200);
     expect(process.stdout + process.stderr).not.toContain(key);
+  });
+
+  test("writes the admin token through no link that somebody has put in its place", async () => {
+    const data = join(folder, "linked");
+    const elsewhere = join(folder, "elsewhere");
+    mkdirSync(data);
+    writeFileSync(elsewhere, "not a token", { mode: 0o644 });
+    symlinkSync(elsewhere, join(data, "admin-token"));
+    await using process = new WeirProcess(["serve", ...FREE_PORTS, "--data", data]);
+    await process.until(/The admin token is in/);
+    expect(readFileSync(elsewhere, "utf8")).toBe("not a token");
+    expect(lstatSync(join(data, "admin-token")).mode & 0o777).toBe(0o600);
   });
 
   test("stops with 1 when WEIR_ADMIN_TOKEN is shorter than 32 characters", async () => {

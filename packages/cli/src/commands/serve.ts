@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   ConfigError,
@@ -118,9 +118,9 @@ function handOverAdminKey(key: string, config: Config, { stdout, stderr, colors 
   }
   const file = join(config.data, "admin-token");
   mkdirSync(config.data, { recursive: true, mode: 0o700 });
-  writeFileSync(file, `${key}\n`, { mode: 0o600 });
-  // A file that was there keeps its old mode.
-  chmodSync(file, 0o600);
+  // Always a file of its own: one that was there could be a link, or open to somebody else.
+  rmSync(file, { force: true });
+  writeFileSync(file, `${key}\n`, { mode: 0o600, flag: "wx" });
   stderr.write(`The admin token is in ${file}\n`);
 }
 
