@@ -24,7 +24,14 @@ interface DeleteFlags extends SessionFilterFlags {
 
 /** `weir session list|delete`. */
 export function createSessionCommand(context: CommandContext, argv: readonly string[]): BuiltCommand {
-  const command = new Command("session").description("Lists and ends MQTT sessions.").helpCommand(false);
+  const command = new Command("session")
+    .description("Lists and ends MQTT sessions.")
+    .helpOption("-h, --help", "show this")
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      "\nExample:\n  weir session list --subject alice\n\nweir session <command> --help tells more about each.",
+    );
   addFilters(addRestOptions(command.command("list")))
     .summary("list the sessions")
     .description("Lists the sessions, with what each has subscribed to and what the broker lets through.")
@@ -41,7 +48,7 @@ export function createSessionCommand(context: CommandContext, argv: readonly str
     .option("--keep-state", "disconnect only; the session stays")
     .addHelpText(
       "after",
-      "\nExamples:\n  weir session delete --subject alice\n  weir session delete Zm9v… --keep-state",
+      "\nExamples:\n  weir session delete --subject alice\n  weir session delete 00faa858… --keep-state",
     )
     .action((ids: string[], flags: DeleteFlags) => remove(ids, flags, context));
   return { command, argv };

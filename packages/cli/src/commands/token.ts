@@ -39,7 +39,12 @@ Examples:
 export function createTokenCommand(context: CommandContext, argv: readonly string[]): BuiltCommand {
   const command = new Command("token")
     .description("Makes, lists, changes and deletes access tokens.")
-    .helpCommand(false);
+    .helpOption("-h, --help", "show this")
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      "\nExample:\n  weir token create --subject alice --allow subscribe:data/alice/# --ttl 12h\n\nweir token <command> --help tells more about each.",
+    );
   addTokenOptions(addRestOptions(command.command("create")))
     .summary("make a token")
     .description("Makes an access token and prints its key, which is shown this once.")
@@ -59,14 +64,14 @@ export function createTokenCommand(context: CommandContext, argv: readonly strin
     .option("--disable", "end its connections, and let it be used no longer")
     .addHelpText(
       "after",
-      "\nExample:\n  weir token update 7Vb2… --allow subscribe:data/alice/# --allow subscribe:news/#",
+      "\nExample:\n  weir token update 1k7u9nt6… --allow subscribe:data/alice/# --allow subscribe:news/#",
     )
     .action((id: string, flags: UpdateFlags) => update(id, flags, context));
   addRestOptions(command.command("delete <id...>"))
     .summary("delete tokens; their connections end")
     .description("Deletes tokens. Their connections end at once.")
     .option("--sessions", "delete the sessions that were made with them, too")
-    .addHelpText("after", "\nExample:\n  weir token delete 7Vb2… --sessions")
+    .addHelpText("after", "\nExample:\n  weir token delete 1k7u9nt6… --sessions")
     .action((ids: string[], flags: DeleteFlags) => remove(ids, flags, context));
   return { command, argv };
 }
