@@ -151,7 +151,7 @@ describe("a share group with a persistent member", () => {
     one.unreadable.add("t");
     two.unreadable.add("t");
     logged("1");
-    expect([group.waiting, group.cursor()]).toEqual([0, { takenUpTo: 1, returned: [] }]);
+    expect([group.waiting, group.cursor()]).toEqual([0, { takenUpTo: 1, ahead: [], returned: [] }]);
   });
 
   it("serves also a filter that only members without the log have", () => {
@@ -166,7 +166,7 @@ describe("a share group with a persistent member", () => {
     logged("2");
     one.isConnected = false;
     one.returnLast(group);
-    expect(group.cursor()).toEqual({ takenUpTo: 2, returned: [2] });
+    expect(group.cursor()).toEqual({ takenUpTo: 2, ahead: [], returned: [2] });
     logged("3");
     join(two);
     await pump();

@@ -16,9 +16,13 @@ export interface ShareGroupHome extends OutboxSource, MessageSource {
   feedFailed(error: unknown, again: () => void): void;
 }
 
-/** Everything up to `takenUpTo` was given to members; of that, these came back and wait again. */
+/**
+ * Everything up to `takenUpTo` was given to members, and beyond it what is `ahead` since an earlier crash; of that,
+ * `returned` came back and waits again.
+ */
 export interface GroupCursor {
   readonly takenUpTo: Seq;
+  readonly ahead: readonly Seq[];
   readonly returned: readonly Seq[];
 }
 
@@ -46,7 +50,7 @@ export class ShareGroup implements FeedSink, SharedOrigin {
   #turn = 0;
   #returned: Returned[] = [];
   /** Records that lie ahead of a recovered cursor, but were given to members before the crash. */
-  readonly #done = new Set<Seq>();
+  readonly #ahead = new Set<Seq>();
 
   constructor(key: string, home: ShareGroupHome) {
     this.key = key;
@@ -102,14 +106,18 @@ export class ShareGroup implements FeedSink, SharedOrigin {
   /** What is saved of it. */
   cursor(): GroupCursor {
     const returned = this.#returned.map(({ seq }) => seq).filter((seq) => seq !== undefined);
-    return { takenUpTo: this.#feed?.reader.position ?? 0, returned };
+    return { takenUpTo: this.#feed?.reader.position ?? 0, ahead: [...this.#ahead], returned };
   }
 
-  /** Recovery: what members had given back when the broker ended, in the order of the log, and what they must not get again. */
-  recover(returned: readonly { readonly seq: Seq; readonly message: Message }[], done: readonly Seq[]): void {
+  /** Recovery: what members had given back when the broker ended, in the order of the log, and what had been given to them. */
+  recover(
+    returned: readonly { readonly seq: Seq; readonly message: Message }[],
+    given: readonly Seq[],
+  ): void {
     this.#returned.push(...returned);
-    const ahead = [...returned.map((one) => one.seq), ...done].filter((seq) => seq > this.cursor().takenUpTo);
-    for (const seq of ahead) this.#done.add(seq);
+    const { takenUpTo } = this.cursor();
+    for (const seq of [...returned.map((one) => one.seq), ...given])
+      if (seq > takenUpTo) this.#ahead.add(seq);
   }
 
   /** A member could not deliver it. */
@@ -131,7 +139,7 @@ export class ShareGroup implements FeedSink, SharedOrigin {
   }
 
   takeLogged(message: Message, seq: Seq): boolean {
-    if (this.#done.size > 0 && this.#done.delete(seq)) return true;
+    if (this.#ahead.size > 0 && this.#ahead.delete(seq)) return true;
     const readers = this.#members.filter((member) => mayRead(member, message));
     if (readers.length === 0) return true; // nobody may read it: not kept
     const member = this.#pick(message);

@@ -84,7 +84,9 @@ export class Checkpoint {
   async #saveGroups(router: Router, cursors: ReadonlyMap<string, GroupCursor>): Promise<void> {
     const kv = this.#options.engine.kv(groupsBucket(router.tenant));
     const gone = [...(this.#groupKeys.get(router.tenant) ?? [])].filter((key) => !cursors.has(key));
-    const puts = [...cursors].map(([key, { takenUpTo, returned }]) => kv.put(key, { takenUpTo, returned }));
+    const puts = [...cursors].map(([key, { takenUpTo, ahead, returned }]) =>
+      kv.put(key, { takenUpTo, ahead, returned }),
+    );
     await Promise.all([...puts, ...gone.map((key) => kv.delete(key))]);
     this.#groupKeys.set(router.tenant, new Set(cursors.keys()));
   }
@@ -127,9 +129,9 @@ async function forget(
   shared: ReadonlyMap<Session, readonly SavedEntry[]>,
   state: "returned" | "done",
 ): Promise<void> {
-  const saves = [...shared].map(([session, entries]) => {
+  const saves = [...shared].map(async ([session, entries]) => {
     const ofState = entries.filter((entry) => entry.state === state);
-    return ofState.length > 0 ? session.outgoing.forgetShared(ofState) : undefined;
+    if (ofState.length > 0) await session.outgoing.forgetShared(ofState);
   });
   await Promise.all(saves);
 }

@@ -159,6 +159,27 @@ describe("what a crash leaves", () => {
     },
   );
 
+  it("what a share group's cursor has not passed since a crash does not come again after a second one", async () => {
+    const fixture = await startedCore();
+    const member = await fixture.persistent("member");
+    member.give(subscribePacket(1, { topicFilter: "$share/g/t", qos: 2 }));
+    const publisher = await fixture.connected("p");
+    await fixture.pass(1_100); // the group has saved that it gave nothing away
+    publisher.give(publishPacket("t", "m", { qos: 2, packetId: 1 }));
+    await fixture.settle();
+    for (const { packetId } of member.take("publish")) {
+      member.give({ type: "pubrec", packetId, reasonCode: 0 });
+      await fixture.settle();
+      member.give({ type: "pubcomp", packetId, reasonCode: 0 });
+    }
+    await fixture.session("member").record?.save("progress");
+    const between = await fixture.crash();
+    await between.pass(1_100); // nobody is there to take from the group
+    const after = await between.crash();
+    const again = await after.persistent("member");
+    expect(again.take("publish")).toEqual([]);
+  });
+
   it.each(Array.from({ length: 16 }, (_, index) => index + 1))(
     "a subscription counts from where the log was, also where its last records are gone: seed %i",
     async (seed) => {

@@ -64,7 +64,7 @@ export async function recoverTenant(options: RecoveryOptions): Promise<void> {
   const positions = positionsOf(router, groups, saved);
   router.advanceTail(Math.max(0, ...positions));
   await router.rebuild(Math.min(...positions), (stored) => recoverInbound(recovered, stored));
-  for (const [key, { returned }] of groups) await recoverGroup(router, key, returned, saved);
+  for (const [key, cursor] of groups) await recoverGroup(router, key, cursor, saved);
   for (const { session } of recovered.values()) finish(options, session);
 }
 
@@ -100,7 +100,7 @@ async function loadGroups(
     if (groupKey !== undefined) starts.set(groupKey, Math.min(from, starts.get(groupKey) ?? from));
   }
   const groups = new Map<string, GroupCursor>(
-    [...starts].map(([key, takenUpTo]) => [key, { takenUpTo, returned: [] }]),
+    [...starts].map(([key, takenUpTo]) => [key, { takenUpTo, ahead: [], returned: [] }]),
   );
   const kv = engine.kv(groupsBucket(router.tenant));
   for await (const { key, value } of kv.list("")) {
@@ -153,7 +153,7 @@ function isOwn({ groupKey, qos, state }: SavedEntry): boolean {
 async function recoverGroup(
   router: Router,
   key: string,
-  returned: readonly Seq[],
+  { ahead = [], returned }: Partial<GroupCursor> & Pick<GroupCursor, "returned">,
   sessions: readonly SavedSession[],
 ): Promise<void> {
   const shared = sessions.flatMap(({ inFlight }) => inFlight).filter((entry) => entry.groupKey === key);
@@ -161,7 +161,7 @@ async function recoverGroup(
   const back = shared.filter((entry) => entry.state !== "done" && !isOwn(entry)).map(({ seq }) => seq as Seq);
   const waiting = [...new Set([...returned, ...back])].filter((seq) => !done.includes(seq));
   const messages = await router.fetch(waiting.sort((a, b) => a - b));
-  router.openGroup(key).recover(messages, done);
+  router.openGroup(key).recover(messages, [...ahead, ...done]);
 }
 
 /** Stands for the one who will resume the session: nothing is delivered before (semantics.md §1.9). */
