@@ -624,6 +624,17 @@ describe("everything else", () => {
     }
   });
 
+  it("JSON nested more than 32 levels deep is 400, however deep it is", async () => {
+    for (const levels of [31, 32, 200_000]) {
+      const metadata = `${'{"a":'.repeat(levels - 1)}1${"}".repeat(levels - 1)}`;
+      const answer = await call("POST", "/api/v1/tokens", { body: `{"metadata":${metadata}}` });
+      expect(answer.status).toBe(levels > 32 ? 400 : 201);
+    }
+    const payload = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    const message = await call("POST", "/api/v1/messages", { body: `{"topic":"a","payload":${payload}}` });
+    expect(message).toMatchObject(problem(400, "invalid"));
+  });
+
   it("an unknown path is a 404 problem, bytes that are no HTTP a 400 problem", async () => {
     expect(await call("GET", "/nothing")).toMatchObject(problem(404, "not-found"));
     expect(await call("GET", "/api/v1/nothing")).toMatchObject(problem(404, "not-found"));

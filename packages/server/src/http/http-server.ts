@@ -9,6 +9,7 @@ import type { TokenAdmin } from "../admin/token-admin.ts";
 import { Authorization, type AuthenticateCaller } from "./authorization.ts";
 import { addBackupRoutes, type BackupUseCases } from "./backup-routes.ts";
 import { addHealthRoutes, type MetricsSource, type Readiness, type RequestOrigin } from "./health-routes.ts";
+import { isNestedDeeper } from "./json-depth.ts";
 import { addMessageRoutes } from "./message-routes.ts";
 import { addOpenApi } from "./openapi.ts";
 import { Pages } from "./pages.ts";
@@ -63,6 +64,8 @@ export interface HttpServer {
 }
 
 const MAX_BODY_BYTES = 2 * 1_048_576;
+/** What goes through JSON, and into the store, is gone through by recursion there. */
+const MAX_JSON_LEVELS = 32;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_PATH_PARAMETER_CHARACTERS = 4_096;
 const DEFAULT_HEAD_TIMEOUT_MS = 5_000;
@@ -176,6 +179,9 @@ function acceptJson(api: FastifyInstance): void {
   api.removeAllContentTypeParsers();
   api.addContentTypeParser("*", { parseAs: "string" }, (request, body, done) => {
     if (body === "") return done(null, undefined);
+    if (isNestedDeeper(body as string, MAX_JSON_LEVELS)) {
+      return done(new RequestError("invalid", `the body is nested more than ${MAX_JSON_LEVELS} levels deep`));
+    }
     return parse(request, body as string, (error, value) => {
       if (error) done(new RequestError("invalid", "the body is not valid JSON"));
       else done(null, value);
