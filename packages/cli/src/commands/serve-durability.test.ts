@@ -118,6 +118,28 @@ describe("weir serve and its data directory", () => {
     },
   );
 
+  test("a backup during load holds everything with a PUBACK from before it, in order", async () => {
+    const first = await serveData(join(folder, "backed-up"));
+    await using _ = first.process;
+    await awayOnceSubscribed(first);
+    const publishers = await loaded(first, 500);
+    const before = publishers.flatMap(({ acknowledged }) => acknowledged);
+    const backup = join(folder, "backup");
+    const data = ["--data", join(folder, "backed-up")];
+    const taken = await runWeir(["store", "backup", backup, ...data], first.environment);
+    expect(taken.exitCode, taken.stderr).toBe(0);
+    first.process.signal("SIGKILL");
+    await Promise.all(publishers.map(({ ended }) => ended));
+    const restored = join(folder, "from-backup");
+    expect((await runWeir(["store", "restore", backup, "--data", restored])).exitCode).toBe(0);
+    const second = await serveData(restored);
+    await using __ = second.process;
+    const received = await drained(second);
+    const got = new Set(received);
+    expect(before.filter((text) => !got.has(text))).toEqual([]);
+    assertInOrder(received);
+  });
+
   test("a second start on it says which process has it, and exits with 1", async () => {
     const data = join(folder, "used");
     const broker = await serveData(data);
