@@ -24,6 +24,7 @@ const COMPONENTS: Readonly<Record<ComponentName, Component>> = {
   chromium: { programs: ["chromium", "chromium-browser", "google-chrome"], debianPackage: "chromium" },
   mosquitto: { programs: ["mosquitto"], debianPackage: "mosquitto" },
   mosquitto_pub: { programs: ["mosquitto_pub"], debianPackage: "mosquitto-clients" },
+  mosquitto_rr: { programs: ["mosquitto_rr"], debianPackage: "mosquitto-clients" },
   mosquitto_sub: { programs: ["mosquitto_sub"], debianPackage: "mosquitto-clients" },
   // Debian's own Python has Debian's modules; another one that comes first in PATH has not.
   paho: {
