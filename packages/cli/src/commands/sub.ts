@@ -1,3 +1,4 @@
+import { isTopicFilter } from "@weir/protocol";
 import { Command } from "commander";
 import type { IClientSubscribeOptions, MqttClient, Packet } from "mqtt";
 import { CommandFailure, WrongUse } from "../command-failure.ts";
@@ -88,6 +89,10 @@ async function subscribe(
   const filters = target.topic === undefined ? flags.topic : [...flags.topic, target.topic];
   if (filters.length === 0 && flags.unsubscribe.length === 0)
     throw new WrongUse("You must specify a topic to subscribe to: -t TOPIC.");
+  const malformed = filters.find((filter) => !isTopicFilter(filter));
+  if (malformed !== undefined) {
+    throw new WrongUse(`Invalid subscription topic '${malformed}', are all '+' and '#' wildcards correct?`);
+  }
   const format = compileSubFormat(flags);
   const tell = flags.quiet ? () => undefined : (line: string) => void context.stderr.write(`${line}\n`);
   const client = createClient(target, flags.debug ? tell : undefined);
