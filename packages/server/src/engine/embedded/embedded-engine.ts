@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock } from "../../core/ports/clock.ts";
 import {
   EngineError,
@@ -13,7 +13,7 @@ import type { Logger } from "../../core/ports/telemetry.ts";
 import { DamageLog, type DamageReport } from "./damage-log.ts";
 import { DirectoryLock } from "./directory-lock.ts";
 import type { Files } from "./disk/files.ts";
-import { nodeFiles } from "./disk/node-files.ts";
+import { flushPath, nodeFiles } from "./disk/node-files.ts";
 import { EngineGate } from "./engine-gate.ts";
 import { EmbeddedLog } from "./log/embedded-log.ts";
 import { defaultLogLimits, type LogLimits } from "./log/log-limits.ts";
@@ -224,6 +224,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions): Promis
     const store = openStore(shared, hooks);
     await Promise.allSettled([log, store]);
     const parts = { ...shared, log: await opened(log, store), store: await opened(store, log) };
+    await flushNames(directory);
     return new EmbeddedEngine(parts, hooks);
   } catch (error) {
     lock.abandon();
@@ -291,6 +292,13 @@ async function openStore({ options, damage, lock }: SharedParts, hooks: EngineHo
     await repairControlStore(directory, logger);
     return open();
   }
+}
+
+/** LMDB flushes its file, but not the file's name: without this a cut of the power may take all of it. */
+async function flushNames(directory: string): Promise<void> {
+  await flushPath(join(directory, "control"));
+  await flushPath(directory);
+  await flushPath(dirname(directory)).catch(() => undefined); // it may be one that only its owner reads
 }
 
 /** Damaged entries have no file of their own. */
