@@ -109,9 +109,9 @@ describe("connections that never say what they want", () => {
     const sockets = await RawSocket.openMany(40, broker.addresses.mqtt.port);
     for (const socket of sockets) socket.send(unfinished);
     await Promise.all(sockets.slice(0, 20).map((socket) => socket.closed()));
-    expect(await broker.metric('weir_limit_reached_total{limit="limits.maxHandshakeBytes"}')).toBeGreaterThan(
-      20,
-    );
+    expect(
+      await broker.metric('weir_limit_reached_total{limit="limits.maxHandshakeBytes"}'),
+    ).toBeGreaterThanOrEqual(20);
     for (const socket of sockets) socket.destroy();
     await expectNothingLeft();
   });

@@ -16,6 +16,8 @@ interface LibraryUnderTest {
   readonly combinations: readonly (readonly [over: Transport, version: 3 | 4 | 5])[];
   /** Transports over which the library itself cannot send a large payload; it still has to receive one. */
   readonly sendsNothingLargeOver?: readonly Transport[];
+  /** Why the library itself may publish a QoS 2 message twice when its connection is lost; it does not if absent. */
+  readonly repeatsQos2?: string;
 }
 
 const QOS: readonly Qos[] = [0, 1, 2];
@@ -30,6 +32,7 @@ export function testClientLibrary({
   open,
   combinations,
   sendsNothingLargeOver = [],
+  repeatsQos2,
 }: LibraryUnderTest): void {
   let brokers: BrokerPair;
   let library: RealClientLibrary;
@@ -49,6 +52,7 @@ export function testClientLibrary({
 
     describe(VERSION_NAMES[version], () => {
       testEveryVersion(scene, version);
+      testCutPublisher(scene, repeatsQos2);
       // 10 MB take their time: each transport carries them at each QoS once
       testLargePayloads(scene, version === 5 ? QOS : [1], !sendsNothingLargeOver.includes(over));
       if (version === 5) testVersion5(scene);
@@ -75,6 +79,25 @@ export function testClientLibrary({
     expect([textOf(message), message.properties.messageExpiryInterval]).toEqual(["long", 70]);
     await scene.close();
     await slow.close();
+  });
+}
+
+function testCutPublisher(scene: Scene, repeatsQos2: string | undefined): void {
+  test("a publisher that is cut off again and again publishes every QoS 2 message once", async ({ skip }) => {
+    if (repeatsQos2 !== undefined) skip(repeatsQos2);
+    const publisher = await scene.client("publisher", { cleanStart: false });
+    const subscriber = await scene.client("subscriber");
+    await subscriber.subscribe("t/stream", { qos: 2 });
+    const published = Promise.all(
+      numbers(100).map((number) => publisher.publish("t/stream", `${number}`, { qos: 2 })),
+    );
+    for (const count of [1, 30, 60]) {
+      await subscriber.inbox.has(count);
+      await publisher.drop();
+    }
+    await published;
+    const texts = (await subscriber.inbox.take(100)).map(textOf);
+    expect(texts.toSorted(byNumber)).toEqual(numbers(100).map(String));
   });
 }
 
@@ -135,22 +158,6 @@ function testEveryVersion(scene: Scene, version: 3 | 4 | 5): void {
     }
     await published;
     expect((await subscriber.inbox.take(200)).map(textOf)).toEqual(numbers(200).map(String));
-  });
-
-  test("a publisher that is cut off again and again publishes every QoS 2 message once", async () => {
-    const publisher = await scene.client("publisher", { cleanStart: false });
-    const subscriber = await scene.client("subscriber");
-    await subscriber.subscribe("t/stream", { qos: 2 });
-    const published = Promise.all(
-      numbers(100).map((number) => publisher.publish("t/stream", `${number}`, { qos: 2 })),
-    );
-    for (const count of [1, 30, 60]) {
-      await subscriber.inbox.has(count);
-      await publisher.drop();
-    }
-    await published;
-    const texts = (await subscriber.inbox.take(100)).map(textOf);
-    expect(texts.toSorted(byNumber)).toEqual(numbers(100).map(String));
   });
 
   test("a lost connection publishes the will, DISCONNECT does not", async () => {

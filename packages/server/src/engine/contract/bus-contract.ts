@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { BusPacket, Engine } from "../../core/ports/engine.ts";
 import { type EngineUnderTest, expectError, quiet, record, textOf, until } from "./engine-under-contract.ts";
+import { needs } from "./capability-contract.ts";
 
 function heardBy(engine: Engine): BusPacket[] {
   const packets: BusPacket[] = [];
@@ -118,5 +119,5 @@ function describeTwoNodes(under: EngineUnderTest): void {
 
 export function describeBus(under: EngineUnderTest): void {
   describe("bus: one node", () => describeOneNode(under));
-  describe.skipIf(under.capabilities.openPair === undefined)("bus: two nodes", () => describeTwoNodes(under));
+  describe("bus: two nodes", needs(under, "openPair"), () => describeTwoNodes(under));
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Kv, KvEvent, Plain } from "../../core/ports/engine.ts";
 import { collect, type EngineUnderTest, expectError, quiet, until } from "./engine-under-contract.ts";
+import { needs } from "./capability-contract.ts";
 
 async function keysUnder(kv: Kv, prefix: string): Promise<string[]> {
   return (await collect(kv.list(prefix))).map((entry) => entry.key).toSorted();
@@ -166,19 +167,16 @@ function describeWatch(under: EngineUnderTest): void {
     expect(events).toEqual(["synced"]);
   });
 
-  test.skipIf(under.capabilities.openPair === undefined)(
-    "watch() shows what another node changes",
-    async () => {
-      const [first, second] = await under.openPair();
-      const events: string[] = [];
-      second.kv("a").watch("", (event) => events.push(shortOf(event)));
-      await until(() => events.length > 0);
-      await first.kv("a").put("k", 1);
-      await until(() => events.length > 1);
-      expect(events).toEqual(["synced", "put k=1"]);
-      expect((await second.kv("a").get("k"))?.value).toBe(1);
-    },
-  );
+  test("watch() shows what another node changes", needs(under, "openPair"), async () => {
+    const [first, second] = await under.openPair();
+    const events: string[] = [];
+    second.kv("a").watch("", (event) => events.push(shortOf(event)));
+    await until(() => events.length > 0);
+    await first.kv("a").put("k", 1);
+    await until(() => events.length > 1);
+    expect(events).toEqual(["synced", "put k=1"]);
+    expect((await second.kv("a").get("k"))?.value).toBe(1);
+  });
 }
 
 export function describeKv(under: EngineUnderTest): void {

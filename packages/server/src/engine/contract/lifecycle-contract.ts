@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Engine } from "../../core/ports/engine.ts";
+import { needs } from "./capability-contract.ts";
 import {
   collect,
   type EngineUnderTest,
@@ -166,5 +167,5 @@ function describeCrash(under: EngineUnderTest): void {
 
 export function describeLifecycle(under: EngineUnderTest): void {
   describe("health, drain, close", () => describeEnd(under));
-  describe.skipIf(under.capabilities.crash === undefined)("crash", () => describeCrash(under));
+  describe("crash", needs(under, "crash"), () => describeCrash(under));
 }

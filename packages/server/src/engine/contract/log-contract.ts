@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Engine, LogRecord, StoredRecord } from "../../core/ports/engine.ts";
 import { collect, type EngineUnderTest, quiet, record, textOf, until } from "./engine-under-contract.ts";
+import { needs } from "./capability-contract.ts";
 
 const tenant = "default";
 
@@ -319,8 +320,9 @@ function describeBounds(under: EngineUnderTest): void {
     expect(engine.log.bounds(tenant, shard).first).toBeLessThanOrEqual(seqs[3]!);
   });
 
-  test.skipIf(under.capabilities.openBounded === undefined)(
+  test(
     "a full log loses its oldest records, and fetch() leaves them out",
+    needs(under, "openBounded"),
     async () => {
       const engine = await under.openBounded(200_000);
       const shard = engine.log.shardOf(tenant, "data/u1/s1");

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Engine, Held } from "../../core/ports/engine.ts";
 import { collect, type EngineUnderTest, expectError, until } from "./engine-under-contract.ts";
+import { needs } from "./capability-contract.ts";
 
 function acquire(engine: Engine, id = "s1", identity = "token/u1"): Promise<Held> {
   return engine.owners.acquire("session", "default", id, identity);
@@ -148,5 +149,5 @@ function describeNodes(under: EngineUnderTest): void {
 export function describeOwners(under: EngineUnderTest): void {
   describe("owners: parts", () => describeParts(under));
   describe("owners: holds", () => describeHolds(under));
-  describe.skipIf(under.capabilities.openPair === undefined)("owners: two nodes", () => describeNodes(under));
+  describe("owners: two nodes", needs(under, "openPair"), () => describeNodes(under));
 }
