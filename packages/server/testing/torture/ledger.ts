@@ -17,6 +17,8 @@ export interface Sent {
   sendings: number;
   /** PUBACK or PUBREC has come. */
   isAcknowledged: boolean;
+  /** On the clock that never jumps (`process.hrtime`). */
+  acknowledgedAtMs: number | undefined;
 }
 
 /** A message as an application got it. */

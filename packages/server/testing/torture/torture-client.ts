@@ -19,6 +19,8 @@ export interface TortureClientOptions {
   /** 0: the session ends with the connection. */
   readonly sessionExpiryS?: number;
   readonly filters?: readonly { readonly topicFilter: string; readonly qos: Qos }[];
+  /** It has a session already. */
+  readonly resumes?: boolean;
   /** What a publisher publishes next. */
   readonly next?: () => { readonly topic: string; readonly qos: Qos; readonly retain: boolean };
 }
@@ -70,6 +72,7 @@ export class TortureClient {
     this.options = options;
     this.#ledger = ledger;
     this.#random = random;
+    if (options.resumes === true) this.#session = "there";
   }
 
   get isUp(): boolean {
@@ -160,6 +163,7 @@ export class TortureClient {
       lastSentAt: sentAt,
       sendings: 1,
       isAcknowledged: false,
+      acknowledgedAtMs: undefined,
     };
     this.#ledger.sent.set(id, message);
     const payload = Buffer.from(`${id} ${"x".repeat(this.#random.below(MAX_PADDING))}`);
@@ -300,6 +304,7 @@ export class TortureClient {
     if (reasonCode >= 0x80) this.#fail(`${message.id} was refused with 0x${reasonCode.toString(16)}`);
     if (!message.isAcknowledged) this.#ledger.acknowledged += 1;
     message.isAcknowledged = true;
+    message.acknowledgedAtMs ??= Number(process.hrtime.bigint()) / 1e6;
     if (type === "pubrec") {
       outbound.isReleased = true;
       return this.#send({ type: "pubrel", packetId, reasonCode: 0 });
