@@ -117,7 +117,7 @@ function sessionExpiryS(packet: ConnectPacket, limits: Limits): number {
 }
 
 function accept(client: Client, packet: ConnectPacket, session: Session, isPresent: boolean): void {
-  const { services, link, peer } = client;
+  const { services, link } = client;
   const { limits } = services;
   const connection = new ServedConnection({ session, isPresent }, client, packet);
   const keepAliveS = serverKeepAliveS(packet, limits);
