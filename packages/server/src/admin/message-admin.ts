@@ -1,6 +1,6 @@
 import { isTopicName, type MessageProperties, type Qos, ReasonCode } from "@weir/protocol";
 import type { Caller } from "../core/access/access-token.ts";
-import type { Principal } from "../core/access/principal.ts";
+import type { PublishOutcome, PublishRequest } from "../core/session/broker-core.ts";
 import { AdminError, type AdminErrorCode, settleInEngine } from "./admin-error.ts";
 import { requireScope } from "./scope.ts";
 
@@ -14,21 +14,6 @@ export interface MessageCommand {
   readonly expiryS?: number | undefined;
   readonly properties: MessageProperties;
 }
-
-export interface PublishRequest {
-  readonly tenant: string;
-  readonly principal?: Principal;
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly qos: Qos;
-  readonly retain: boolean;
-  readonly properties?: MessageProperties;
-  readonly expiryS?: number;
-}
-
-export type PublishOutcome =
-  | { readonly kind: "accepted" }
-  | { readonly kind: "refused"; readonly reasonCode: ReasonCode; readonly reason: string };
 
 /** What is needed of the core. */
 export interface PublishPort {

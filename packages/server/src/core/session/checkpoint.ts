@@ -3,7 +3,7 @@ import type { Engine, Seq } from "../ports/engine.ts";
 import type { Logger } from "../ports/telemetry.ts";
 import type { Router } from "../routing/router.ts";
 import type { GroupCursor } from "../routing/share-group.ts";
-import type { SavedEntry } from "./outgoing.ts";
+import type { SavedEntry } from "./saved-entry.ts";
 import type { Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import type { Limits } from "./limits.ts";

@@ -8,11 +8,12 @@ import { asOf, type Delivery, withoutNoLocal } from "../routing/delivery.ts";
 import { type FeedSink, LogFeed } from "../routing/log-feed.ts";
 import { LogReader } from "../routing/log-reader.ts";
 import type { Router } from "../routing/router.ts";
-import { fromPlain, toPlain } from "../routing/stored-message.ts";
+import { fromPlain } from "../routing/stored-message.ts";
 import type { Recipient, SharedOrigin } from "../routing/subscription.ts";
 import { DirectQueue } from "./direct-queue.ts";
-import { InFlight, type InFlightEntry, type InFlightState } from "./in-flight.ts";
+import { InFlight, type InFlightEntry } from "./in-flight.ts";
 import { LazyMap } from "./lazy-map.ts";
+import { type SavedEntry, savedState, toSaved } from "./saved-entry.ts";
 import type { SessionRecord } from "./session-record.ts";
 
 /** What the outgoing side asks of its session. */
@@ -565,36 +566,4 @@ export class Outgoing implements FeedSink {
     if (message.expiresAtMs === Infinity) return undefined;
     return Math.max(1, Math.ceil((message.expiresAtMs - this.#clock.nowMs()) / 1_000));
   }
-}
-
-/** An entry of the `inFlight` part as it was saved. */
-export interface SavedEntry {
-  readonly packetId: number;
-  readonly qos: 1 | 2;
-  /** Of a shared message only: `returned`, it went back to its group; `done`, its group must not give it again. */
-  readonly state: "sent" | "released" | "returned" | "done";
-  readonly seq: Seq | null;
-  readonly retain: boolean;
-  readonly identifiers: readonly number[] | null;
-  readonly message: Plain;
-  /** Of the share group that it came through. */
-  readonly groupKey: string | null;
-}
-
-function toSaved(entry: InFlightEntry): SavedEntry {
-  return {
-    packetId: entry.packetId,
-    qos: entry.qos,
-    state: savedState(entry.state),
-    seq: entry.seq ?? null,
-    retain: entry.retain,
-    identifiers: entry.identifiers ?? null,
-    message: entry.seq === undefined && entry.message ? toPlain(entry.message) : null,
-    groupKey: entry.origin?.key ?? null,
-  };
-}
-
-/** What a state becomes once the save is durable. */
-function savedState(state: InFlightState): "sent" | "released" {
-  return state === "saving" || state === "sent" ? "sent" : "released";
 }

@@ -5,7 +5,7 @@ import type { Router } from "../routing/router.ts";
 import type { GroupCursor } from "../routing/share-group.ts";
 import type { Will } from "@weir/protocol";
 import { groupsBucket } from "./checkpoint.ts";
-import type { SavedEntry } from "./outgoing.ts";
+import type { SavedEntry } from "./saved-entry.ts";
 import type { Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import type { SavedSubscription } from "./subscriptions.ts";

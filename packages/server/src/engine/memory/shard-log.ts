@@ -1,5 +1,5 @@
 import type { Seq, StoredRecord } from "../../core/ports/engine.ts";
-import type { AppendIds } from "./append-ids.ts";
+import type { AppendIds } from "../append-ids.ts";
 import { notify } from "./notification.ts";
 import type { LogEntry } from "./record-chunk.ts";
 import { RecordDeque } from "./record-deque.ts";

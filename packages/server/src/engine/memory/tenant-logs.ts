@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/ports/clock.ts";
-import { AppendIds } from "./append-ids.ts";
+import { AppendIds } from "../append-ids.ts";
 import type { LogEntry } from "./record-chunk.ts";
 import { ShardLog } from "./shard-log.ts";
 

@@ -14,7 +14,7 @@ import type { SegmentHeader } from "../segment/segment-header.ts";
 import type { Segment } from "../segment/segment.ts";
 import type { PendingAppend } from "./append-batch.ts";
 import { AppendEncoder } from "./append-encoder.ts";
-import { AppendIds } from "./append-ids.ts";
+import { AppendIds } from "../../append-ids.ts";
 import type { LogLimits } from "./log-limits.ts";
 import { LogReader, type RecordRange } from "./log-reader.ts";
 import type { RecoveredLog } from "./log-recovery.ts";

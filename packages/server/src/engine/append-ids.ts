@@ -1,4 +1,4 @@
-import type { Seq } from "../../core/ports/engine.ts";
+import type { Seq } from "../core/ports/engine.ts";
 
 /**
  * The places of the ids of late, in two generations: an id is remembered for at least `keptMs` and at most twice as
@@ -9,7 +9,7 @@ export class AppendIds {
   readonly #maxIds: number;
   #current = new Map<string, Seq>();
   #previous = new Map<string, Seq>();
-  #since = -Infinity;
+  #sinceMs = -Infinity;
 
   constructor(options: { readonly keptMs: number; readonly maxIds: number }) {
     this.#keptMs = options.keptMs;
@@ -21,7 +21,7 @@ export class AppendIds {
   }
 
   set(id: string, seq: Seq, nowMs: number): void {
-    if (nowMs - this.#since >= this.#keptMs || this.#current.size * 2 >= this.#maxIds) this.#turn(nowMs);
+    if (nowMs - this.#sinceMs >= this.#keptMs || this.#current.size * 2 >= this.#maxIds) this.#turn(nowMs);
     this.#current.set(id, seq);
   }
 
@@ -32,8 +32,8 @@ export class AppendIds {
   }
 
   #turn(nowMs: number): void {
-    this.#previous = nowMs - this.#since >= 2 * this.#keptMs ? new Map<string, Seq>() : this.#current;
+    this.#previous = nowMs - this.#sinceMs >= 2 * this.#keptMs ? new Map<string, Seq>() : this.#current;
     this.#current = new Map<string, Seq>();
-    this.#since = nowMs;
+    this.#sinceMs = nowMs;
   }
 }
