@@ -7,14 +7,14 @@ import { checkoutPath } from "./checkout.mjs";
 import { type Finding, PlantedWorkspace } from "./planted-workspace.ts";
 
 const SERVER = "packages/server/src";
-const CORE_ORDER = ["ports", "topics", "access", "retained", "routing", "session"];
+const CORE_ORDER = ["ports", "objects", "topics", "access", "retained", "routing", "session"];
 const ADAPTERS = ["transports", "auth", "engine", "telemetry", "clock", "connection"];
 const FOLDERS = [...ADAPTERS, "config", "admin", "gateway", "http"];
 
 /** What an adapter sees of the core beyond its ports: connection runs it, auth makes its principals. */
 const VISIBLE_CORE: Readonly<Record<string, readonly string[]>> = {
   connection: CORE_ORDER,
-  auth: ["ports", "access"],
+  auth: ["ports", "objects", "access"],
 };
 
 interface Plant {

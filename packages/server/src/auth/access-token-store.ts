@@ -8,7 +8,7 @@ import type { Clock } from "../core/ports/clock.ts";
 import { EngineError, type Kv, type KvEvent, type Subscription } from "../core/ports/engine.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import { createAccessKey, createTokenId, hashesEqual, hashKey, tokenIdOf } from "./access-key.ts";
-import { SortedIds } from "./sorted-ids.ts";
+import { SortedIds } from "../core/objects/sorted-ids.ts";
 import { decodeStoredToken, encodeStoredToken, type StoredToken } from "./stored-token.ts";
 
 export interface AccessTokenStoreOptions {

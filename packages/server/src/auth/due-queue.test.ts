@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DueQueue } from "./due-queue.ts";
-import { SortedIds } from "./sorted-ids.ts";
+import { SortedIds } from "../core/objects/sorted-ids.ts";
 
 type Step = ["set" | "setAtMost" | "delete" | "take", string, number];
 

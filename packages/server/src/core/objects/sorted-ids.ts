@@ -2,6 +2,10 @@
 export class SortedIds {
   readonly #ids: string[] = [];
 
+  get count(): number {
+    return this.#ids.length;
+  }
+
   add(id: string): void {
     const at = this.#firstNotBelow(id);
     if (this.#ids[at] !== id) this.#ids.splice(at, 0, id);
