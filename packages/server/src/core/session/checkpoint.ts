@@ -120,7 +120,8 @@ function cursorsOf(router: Router): Map<string, GroupCursor> {
 function sharedIn(router: Router, directory: SessionDirectory): Map<Session, readonly SavedEntry[]> {
   const shared = new Map<Session, readonly SavedEntry[]>();
   for (const session of directory.list(router.tenant)) {
-    if (session.outgoing.shared.length > 0) shared.set(session, [...session.outgoing.shared]);
+    const { entries } = session.outgoing.shareReturns;
+    if (entries.length > 0) shared.set(session, [...entries]);
   }
   return shared;
 }
@@ -131,7 +132,7 @@ async function forget(
 ): Promise<void> {
   const saves = [...shared].map(async ([session, entries]) => {
     const ofState = entries.filter((entry) => entry.state === state);
-    if (ofState.length > 0) await session.outgoing.forgetShared(ofState);
+    if (ofState.length > 0) await session.outgoing.shareReturns.forget(ofState);
   });
   await Promise.all(saves);
 }

@@ -53,8 +53,8 @@ function reindex(session: Session): void {
     if (!isShared(subscription.topicFilter) && subscription.retainHandling !== 2) {
       const { outgoing, router } = session;
       const { topicFilter } = subscription;
-      const known = outgoing.owesRetained(topicFilter) ? [] : before;
-      outgoing.addRetained(topicFilter, retainedFor(router, subscription, known));
+      const known = outgoing.retained.owes(topicFilter) ? [] : before;
+      outgoing.retained.add(topicFilter, retainedFor(router, subscription, known));
     }
   }
   session.pump();

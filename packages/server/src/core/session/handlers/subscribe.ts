@@ -126,5 +126,5 @@ function sendRetained(connection: ServedConnection, { subscription, isNew }: Gra
   if (isShared(subscription.topicFilter) || subscription.retainHandling === 2) return;
   if (subscription.retainHandling === 1 && !isNew) return;
   const { session } = connection;
-  session.outgoing.addRetained(subscription.topicFilter, retainedFor(session.router, subscription));
+  session.outgoing.retained.add(subscription.topicFilter, retainedFor(session.router, subscription));
 }

@@ -6,7 +6,7 @@ import type { ServedConnection } from "../served-connection.ts";
 export function handleUnsubscribe(connection: ServedConnection, packet: UnsubscribePacket): void {
   const { session, link } = connection;
   const reasonCodes = packet.topicFilters.map((filter) => {
-    session.outgoing.forgetRetained(filter);
+    session.outgoing.retained.forget(filter);
     return session.subscriptions.unsubscribe(filter) ? ReasonCode.success : ReasonCode.noSubscriptionExisted;
   });
   const finish = (): void => link.send({ type: "unsuback", packetId: packet.packetId, reasonCodes });
