@@ -4,7 +4,12 @@ export default defineConfig({
   resolve: { conditions: ["@weir/source"] },
   ssr: { resolve: { conditions: ["@weir/source"] } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "bench/**/*.test.ts"],
+    include: [
+      "packages/*/src/**/*.test.ts",
+      "examples/*/src/**/*.test.ts",
+      "scripts/**/*.test.ts",
+      "bench/**/*.test.ts",
+    ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     passWithNoTests: false,
