@@ -4,11 +4,11 @@ import { AdminError } from "./admin-error.ts";
 export type { Caller } from "../core/access/access-token.ts";
 
 export function hasScope(caller: Caller, scope: Scope): boolean {
-  return caller.token.scopes.includes("admin") || caller.token.scopes.includes(scope);
+  return caller.scopes.includes(scope) || (scope !== "tenants" && caller.scopes.includes("admin"));
 }
 
-/** @throws {AdminError} `scope` unless the caller has it; `admin` includes every other */
+/** @throws {AdminError} `scope` unless the caller has it; `admin` includes every other but `tenants` */
 export function requireScope(caller: Caller, scope: Scope): void {
   if (!hasScope(caller, scope))
-    throw new AdminError("scope", `the access token needs the scope ${scope} for this`);
+    throw new AdminError("scope", `the credential needs the scope ${scope} for this`);
 }

@@ -334,7 +334,6 @@ describe("tokens", () => {
     [{ networks: ["10.0.0.1/8"] }, /^networks\[0\]: must look like 10\.0\.0\.0\/8/],
     [{ origins: ["https://a.example.com/path"] }, /^origins\[0\]: must look like https:/],
     [{ scopes: ["all"] }, /^scopes\[0\]: must be one of tokens, sessions/],
-    [{ scopes: ["tokens"] }, /^scopes: the scope tokens is not available yet/],
     [{ mint: {} }, /^mint: is not available yet/],
     [{ limits: { connections: 1 } }, /^limits: is not available yet/],
     [{ policies: ["p"] }, /^policies: is not available yet/],
