@@ -7,7 +7,7 @@ const texts = (maxItems: number, description: string) =>
 
 const Scope = Type.Enum(
   ["tokens", "sessions", "messages", "policies", "providers", "metrics", "audit", "admin", "tenants"],
-  { description: "What it may do over REST; available: admin, messages, metrics" },
+  { description: "What it may do over REST; admin is all of them in its tenant, tenants is the system's" },
 );
 
 const Limits = Type.Object(

@@ -1,6 +1,7 @@
 import { FakeClock } from "@weir/testkit";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { AccessToken, Caller, Scope } from "../core/access/access-token.ts";
+import type { Caller, Scope } from "../core/access/access-token.ts";
+import type { Principal } from "../core/access/principal.ts";
 import { EngineError } from "../core/ports/engine.ts";
 import { BackupAdmin, type BackupStore } from "./backup-admin.ts";
 
@@ -36,7 +37,7 @@ class FakeStore implements BackupStore {
 }
 
 const callerWith = (...scopes: Scope[]): Caller =>
-  ({ token: { tenant: "default", scopes } as unknown as AccessToken }) as Caller;
+  ({ scopes, principal: { tenant: "default" } as Principal }) as Caller;
 const admin = callerWith("admin");
 
 let store: FakeStore;

@@ -54,8 +54,8 @@ export class MessageAdmin {
     if (payload.length > this.#limits.maxPacketBytes) {
       throw new AdminError("too-large", `a payload may have at most ${this.#limits.maxPacketBytes} bytes`);
     }
-    const { principal, token } = caller;
-    const request = { tenant: token.tenant, principal, topic, payload, qos, retain, properties };
+    const { principal } = caller;
+    const request = { tenant: principal.tenant, principal, topic, payload, qos, retain, properties };
     const outcome = await settleInEngine(
       this.#core.publish(expiryS === undefined ? request : { ...request, expiryS }),
     );

@@ -121,13 +121,13 @@ export class SessionAdmin<S extends AdminSession = AdminSession> {
   }
 
   #find(caller: Caller, id: string): S {
-    const session = this.#sessions.get(caller.token.tenant, id);
+    const session = this.#sessions.get(caller.principal.tenant, id);
     if (!session) throw new AdminError("not-found", "there is no session with this id");
     return session;
   }
 
   *#matching(caller: Caller, filter: SessionFilter): Generator<S> {
-    const { tenant } = caller.token;
+    const { tenant } = caller.principal;
     const { clientId, subject, token, connected } = filter;
     const all = token === undefined ? this.#sessions.list(tenant) : this.#sessions.ofToken(tenant, token);
     for (const session of all) {

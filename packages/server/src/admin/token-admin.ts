@@ -40,7 +40,7 @@ export class TokenAdmin {
     declaration: TokenDeclaration,
   ): Promise<{ readonly token: ShownToken; readonly key: string }> {
     requireScope(caller, "admin");
-    const { tenant } = caller.token;
+    const { tenant } = caller.principal;
     if (declaration.tenant !== undefined && declaration.tenant !== tenant) {
       throw new AdminError(
         "invalid",
@@ -52,7 +52,7 @@ export class TokenAdmin {
     if ((settings.expiresAtMs ?? Infinity) <= this.#options.clock.nowMs()) {
       throw new AdminError("invalid", "expiresAt: is past");
     }
-    const owner = { tenant, subject, mintedBy: caller.token.id };
+    const owner = { tenant, subject, mintedBy: caller.token?.id };
     const { token, key } = await settleInEngine(this.#options.tokens.create(owner, settings));
     return { token: this.#show(token), key };
   }
@@ -60,7 +60,7 @@ export class TokenAdmin {
   /** @throws {AdminError} */
   list(caller: Caller, cursor: string | undefined, limit: number): Page<ShownToken> {
     requireScope(caller, "admin");
-    const found = this.#options.tokens.list(caller.token.tenant, cursor, limit + 1);
+    const found = this.#options.tokens.list(caller.principal.tenant, cursor, limit + 1);
     return pageOf(
       found.map((token) => this.#show(token)),
       limit,
@@ -73,8 +73,9 @@ export class TokenAdmin {
     return this.#show(this.#find(caller, id));
   }
 
-  /** The caller's own token. */
+  /** The caller's own token. @throws {AdminError} `not-found` where it shows a JWT */
   self(caller: Caller): ShownToken {
+    if (!caller.token) throw new AdminError("not-found", "the credential is no access token");
     return this.#show(caller.token);
   }
 
@@ -116,7 +117,7 @@ export class TokenAdmin {
 
   #find(caller: Caller, id: string): AccessToken {
     const token = this.#options.tokens.get(id);
-    if (token?.tenant !== caller.token.tenant)
+    if (token?.tenant !== caller.principal.tenant)
       throw new AdminError("not-found", "there is no token with this id");
     return token;
   }

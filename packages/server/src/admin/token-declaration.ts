@@ -38,7 +38,6 @@ export interface TokenDeclaration {
 
 const MAX_METADATA_CHARACTERS = 16_384;
 
-const AVAILABLE_SCOPES: readonly string[] = ["admin", "messages", "metrics"] satisfies Scope[];
 const ORIGIN = /^(?:\*|[a-z*][a-z0-9+.*-]*:\/\/[^/?#\s@]+)$/i;
 
 /**
@@ -117,7 +116,7 @@ export function unchangingOf(token: AccessToken): Readonly<Record<string, string
 }
 
 function refuseUnavailable(declaration: TokenDeclaration): void {
-  const { username, password, policies = [], mint, limits = {}, scopes = [] } = declaration;
+  const { username, password, policies = [], mint, limits = {} } = declaration;
   const unavailable: readonly (readonly [member: string, isUsed: boolean])[] = [
     ["username", username !== undefined],
     ["password", password !== undefined],
@@ -127,13 +126,6 @@ function refuseUnavailable(declaration: TokenDeclaration): void {
   ];
   const used = unavailable.find(([, isUsed]) => isUsed);
   if (used) throw invalid(used[0], "is not available yet; leave it out");
-  const scope = scopes.find((asked) => !AVAILABLE_SCOPES.includes(asked));
-  if (scope !== undefined) {
-    throw invalid(
-      "scopes",
-      `the scope ${scope} is not available yet; available are ${AVAILABLE_SCOPES.join(", ")}`,
-    );
-  }
 }
 
 /** A client that chooses its client id freely would choose by it whose data it reads (semantics.md §1.1). */

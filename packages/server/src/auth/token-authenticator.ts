@@ -58,7 +58,11 @@ export class TokenAuthenticator implements Authenticator {
    * @param authorization the Authorization header
    * @param from the caller's address, and the Origin header where there is one
    */
-  authenticateCaller(authorization: string | undefined, from: CallerAddress): Caller | undefined {
+  // oxlint-disable-next-line typescript/require-await -- the port is a promise, for providers that ask others
+  async authenticateCaller(
+    authorization: string | undefined,
+    from: CallerAddress,
+  ): Promise<Caller | undefined> {
     const key = bearerKey(authorization);
     const token = key === undefined ? undefined : this.#findUsable(key);
     const { address, origin } = from;
@@ -67,7 +71,7 @@ export class TokenAuthenticator implements Authenticator {
     this.#options.store.touch(token);
     let principal = this.#callers.get(token);
     if (!principal) this.#callers.set(token, (principal = this.#options.principals.issue(token, use)));
-    return { token, principal };
+    return { token, principal, scopes: token.scopes };
   }
 
   /** Unknown, wrong, disabled, expired look alike to who shows the key (semantics.md §1.15). */

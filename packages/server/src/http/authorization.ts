@@ -11,7 +11,7 @@ export interface CallerAddress {
 export type AuthenticateCaller = (
   authorization: string | undefined,
   from: CallerAddress,
-) => Caller | undefined;
+) => Promise<Caller | undefined>;
 
 /** Authenticates requests before their bodies are read, and remembers who made them. */
 export class Authorization {
@@ -23,9 +23,9 @@ export class Authorization {
   }
 
   /** @throws {RequestError} `unauthenticated` */
-  check(request: FastifyRequest): Caller {
+  async check(request: FastifyRequest): Promise<Caller> {
     const { authorization, origin } = request.headers;
-    const caller = this.#authenticate(authorization, { address: request.ip, origin });
+    const caller = await this.#authenticate(authorization, { address: request.ip, origin });
     if (!caller) {
       const detail =
         authorization === undefined
@@ -37,8 +37,10 @@ export class Authorization {
     return caller;
   }
 
-  /** Who made a request that was checked. */
+  /** Who made a request that was checked. @throws {RequestError} `unauthenticated` for one that was not */
   callerOf(request: FastifyRequest): Caller {
-    return this.#callers.get(request) ?? this.check(request);
+    const caller = this.#callers.get(request);
+    if (!caller) throw new RequestError("unauthenticated", "the request was not checked");
+    return caller;
   }
 }

@@ -40,7 +40,7 @@ export function addHealthRoutes(server: FastifyInstance, options: HealthOptions)
   });
 
   server.get("/metrics", hide, async (request, reply) => {
-    if (!isOpenTo(request, options)) requireMetrics(request, options.authorization);
+    if (!isOpenTo(request, options)) await requireMetrics(request, options.authorization);
     return reply.type(options.metrics.contentType).send(await options.metrics.text());
   });
 }
@@ -53,7 +53,7 @@ function isOpenTo(request: FastifyRequest, options: HealthOptions): boolean {
   return !(isDirect && isForwarded) && options.isLocal({ address: request.ip, host, origin });
 }
 
-function requireMetrics(request: FastifyRequest, authorization: Authorization): void {
-  if (hasScope(authorization.check(request), "metrics")) return;
-  throw new RequestError("scope", "the access token needs the scope metrics for this");
+async function requireMetrics(request: FastifyRequest, authorization: Authorization): Promise<void> {
+  if (hasScope(await authorization.check(request), "metrics")) return;
+  throw new RequestError("scope", "the credential needs the scope metrics for this");
 }

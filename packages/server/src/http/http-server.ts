@@ -164,7 +164,7 @@ function addBoundaries(app: FastifyInstance, logger: HttpLogger, pages: Pages): 
 
 function addApi(api: FastifyInstance, options: HttpServerOptions, authorization: Authorization): void {
   api.addHook("onRequest", async (request) => {
-    authorization.check(request);
+    await authorization.check(request);
   });
   acceptJson(api);
   addTokenRoutes(api, options.tokens, authorization);

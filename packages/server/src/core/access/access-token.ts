@@ -5,8 +5,23 @@ import type { Principal } from "./principal.ts";
 /** The realm of every identity that an access token stands for. */
 export const TOKEN_REALM = "token";
 
-/** What a token may do over REST: `admin` everything in its tenant, `messages` publish within its ACL, `metrics` read them. */
-export type Scope = "admin" | "messages" | "metrics";
+/**
+ * What a credential may do over REST: `admin` is all of them in its tenant, except `tenants`, which is the system's.
+ * `messages` publishes within the policy; `tokens`, `policies` and `providers` are power over every topic.
+ */
+export type Scope = (typeof scopeNames)[number];
+
+export const scopeNames = [
+  "tokens",
+  "sessions",
+  "messages",
+  "policies",
+  "providers",
+  "metrics",
+  "audit",
+  "admin",
+  "tenants",
+] as const;
 
 /** What the maker of a token decides and may change later. */
 export interface AccessTokenSettings {
@@ -38,10 +53,13 @@ export interface AccessToken extends AccessTokenSettings {
   readonly createdAtMs: number;
 }
 
-/** Who calls over REST: the token shown, and what it may publish. */
+/** Who calls over REST: by an access token, or by a JWT. */
 export interface Caller {
-  readonly token: AccessToken;
+  /** What it may publish and read, and in which tenant. */
   readonly principal: Principal;
+  readonly scopes: readonly Scope[];
+  /** Absent for a JWT. */
+  readonly token?: AccessToken;
 }
 
 /** Where tokens live. Changes count at once on this node, and within a second on the others. */
