@@ -44,7 +44,8 @@ export class Policy {
     return everything;
   }
 
-  readonly #rules: readonly ActionRule[];
+  /** What it was made of; none for {@link Policy.everything}. */
+  readonly rules: readonly ActionRule[];
   readonly #publish: ActionRules;
   readonly #subscribe: ActionRules;
   readonly #replay: ActionRules;
@@ -52,7 +53,7 @@ export class Policy {
   #key: string | undefined;
 
   constructor(rules: readonly ActionRule[]) {
-    this.#rules = rules.slice(); // what grew by pushing has room for 17; there is a policy for each user
+    this.rules = rules.slice(); // what grew by pushing has room for 17; there is a policy for each user
     this.#publish = rulesFor("publish", rules);
     this.#subscribe = rulesFor("subscribe", rules);
     this.#replay = rulesFor("replay", rules);
@@ -61,7 +62,7 @@ export class Policy {
 
   /** The same text for policies that allow the same by the same rules, so that their holders can share work. */
   get key(): string {
-    return (this.#key ??= canonicalKey(this.#rules));
+    return (this.#key ??= canonicalKey(this.rules));
   }
 
   /**

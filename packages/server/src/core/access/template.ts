@@ -72,6 +72,11 @@ export function widenTemplate(template: FilterTemplate): string[] {
   return template.levels.map((level) => fillLevel(level, new Map()));
 }
 
+/** Whether a text may stand for a placeholder anywhere in a filter (semantics.md §1.1). */
+export function isTemplateValue(text: string): boolean {
+  return usableText(text, true) !== undefined;
+}
+
 /** Whether some entry depends on the client id, which only a credential that binds it may fill in (semantics.md §1.1). */
 export function usesClientId(entries: readonly { readonly topic: string }[]): boolean {
   return entries.some((entry) => parseTemplate(entry.topic).placeholders.includes("clientId"));
