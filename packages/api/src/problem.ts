@@ -24,8 +24,8 @@ export type ProblemCode = keyof typeof problemStatus;
 
 export const problemTitle: Readonly<Record<ProblemCode, string>> = {
   invalid: "The request cannot be accepted",
-  unauthenticated: "A valid access token is needed",
-  scope: "The access token lacks the scope",
+  unauthenticated: "A valid credential is needed",
+  scope: "The credential lacks the scope",
   acl: "The ACL does not allow this",
   "not-found": "There is no such thing",
   conflict: "Somebody else changed it at the same time",

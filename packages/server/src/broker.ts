@@ -339,7 +339,12 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     backups,
     metrics,
     logger,
-    authenticateCaller: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
+    objects: [],
+    authorization: {
+      authenticate: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
+      hasTenant: (name) => name === TENANT,
+      refused: (reason) => void (counters.authFailures[reason] = (counters.authFailures[reason] ?? 0) + 1),
+    },
     readiness: () => readinessOf(engine, isServing()),
     isLocal: (request) => isLocalRequest(request, []),
     maxConnections: config.limits.maxHttpConnections,

@@ -39,6 +39,7 @@ export async function settleInEngine<T>(work: Promise<T>): Promise<T> {
       );
     if (error.code === "conflict")
       throw new AdminError("conflict", "it was changed or deleted at the same time; read it again");
+    if (error.code === "full") throw new AdminError("unavailable", error.message);
     throw new AdminError("unavailable", `the engine cannot do it now (${error.code})`);
   }
 }

@@ -37,7 +37,7 @@ class FakeStore implements BackupStore {
 }
 
 const callerWith = (...scopes: Scope[]): Caller =>
-  ({ scopes, principal: { tenant: "default" } as Principal }) as Caller;
+  ({ scopes, principal: { tenant: "default" } as Principal });
 const admin = callerWith("admin");
 
 let store: FakeStore;

@@ -1,14 +1,21 @@
-import type { Caller, Scope } from "../core/access/access-token.ts";
+import type { Caller as Credential, Scope } from "../core/access/access-token.ts";
 import { AdminError } from "./admin-error.ts";
 
-export type { Caller } from "../core/access/access-token.ts";
-
-export function hasScope(caller: Caller, scope: Scope): boolean {
-  return caller.scopes.includes(scope) || (scope !== "tenants" && caller.scopes.includes("admin"));
+/** Who calls a use case, for which tenant, and from where. */
+export interface Caller extends Credential {
+  /** Whose things the call is about: the credential's own, or another that an admin of the system names. */
+  readonly tenant: string;
+  /** As far as it is known. */
+  readonly address: string;
 }
 
-/** @throws {AdminError} `scope` unless the caller has it; `admin` includes every other but `tenants` */
-export function requireScope(caller: Caller, scope: Scope): void {
+/** `admin` includes every other but `tenants`, which is about the whole system. */
+export function hasScope({ scopes }: Credential, scope: Scope): boolean {
+  return scopes.includes(scope) || (scope !== "tenants" && scopes.includes("admin"));
+}
+
+/** @throws {AdminError} `scope` unless the caller has it */
+export function requireScope(caller: Credential, scope: Scope): void {
   if (!hasScope(caller, scope))
     throw new AdminError("scope", `the credential needs the scope ${scope} for this`);
 }

@@ -1,9 +1,9 @@
 import { ReasonCode } from "@weir/protocol";
-import type { AccessToken, Caller } from "../core/access/access-token.ts";
+import type { AccessToken } from "../core/access/access-token.ts";
 import type { Identity, Principal } from "../core/access/principal.ts";
 import { AdminError, settleInEngine } from "./admin-error.ts";
 import { lowestIds, type Page, pageOf } from "./page.ts";
-import { requireScope } from "./scope.ts";
+import { type Caller, requireScope } from "./scope.ts";
 
 /** A session as it is shown. */
 export interface SessionView {
@@ -121,13 +121,13 @@ export class SessionAdmin<S extends AdminSession = AdminSession> {
   }
 
   #find(caller: Caller, id: string): S {
-    const session = this.#sessions.get(caller.principal.tenant, id);
+    const session = this.#sessions.get(caller.tenant, id);
     if (!session) throw new AdminError("not-found", "there is no session with this id");
     return session;
   }
 
   *#matching(caller: Caller, filter: SessionFilter): Generator<S> {
-    const { tenant } = caller.principal;
+    const { tenant } = caller;
     const { clientId, subject, token, connected } = filter;
     const all = token === undefined ? this.#sessions.list(tenant) : this.#sessions.ofToken(tenant, token);
     for (const session of all) {

@@ -1,9 +1,9 @@
-import type { AccessToken, AccessTokens, Caller } from "../core/access/access-token.ts";
+import type { AccessToken, AccessTokens } from "../core/access/access-token.ts";
 import { AdminError, settleInEngine } from "./admin-error.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import { type JsonObject, mergePatch } from "./merge-patch.ts";
 import { type Page, pageOf } from "./page.ts";
-import { requireScope } from "./scope.ts";
+import { type Caller, requireScope } from "./scope.ts";
 import type { SessionAdmin } from "./session-admin.ts";
 import {
   declarationOf,
@@ -40,7 +40,7 @@ export class TokenAdmin {
     declaration: TokenDeclaration,
   ): Promise<{ readonly token: ShownToken; readonly key: string }> {
     requireScope(caller, "admin");
-    const { tenant } = caller.principal;
+    const { tenant } = caller;
     if (declaration.tenant !== undefined && declaration.tenant !== tenant) {
       throw new AdminError(
         "invalid",
@@ -60,7 +60,7 @@ export class TokenAdmin {
   /** @throws {AdminError} */
   list(caller: Caller, cursor: string | undefined, limit: number): Page<ShownToken> {
     requireScope(caller, "admin");
-    const found = this.#options.tokens.list(caller.principal.tenant, cursor, limit + 1);
+    const found = this.#options.tokens.list(caller.tenant, cursor, limit + 1);
     return pageOf(
       found.map((token) => this.#show(token)),
       limit,
@@ -117,7 +117,7 @@ export class TokenAdmin {
 
   #find(caller: Caller, id: string): AccessToken {
     const token = this.#options.tokens.get(id);
-    if (token?.tenant !== caller.principal.tenant)
+    if (token?.tenant !== caller.tenant)
       throw new AdminError("not-found", "there is no token with this id");
     return token;
   }

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import type { Caller } from "../admin/scope.ts";
+import { type Caller, hasScope } from "../admin/scope.ts";
 import { RequestError } from "./problem-reply.ts";
 
 export interface CallerAddress {
@@ -7,40 +7,74 @@ export interface CallerAddress {
   readonly origin: string | undefined;
 }
 
-/** Who calls, by the Authorization header; undefined where it does not hold a credential that is valid from there. */
-export type AuthenticateCaller = (
-  authorization: string | undefined,
-  from: CallerAddress,
-) => Promise<Caller | undefined>;
+/** Whom a credential stands for. */
+export type Credential = Omit<Caller, "tenant" | "address">;
+
+export interface AuthorizationOptions {
+  /** Who calls, by the Authorization header; undefined where it does not hold a credential that is valid from there. */
+  authenticate(
+    authorization: string | undefined,
+    from: CallerAddress,
+  ): Promise<Credential | undefined> | Credential | undefined;
+  /** Whether there is such a tenant. */
+  hasTenant(name: string): boolean;
+  /** A request was refused for its credential: why, in a stable word. */
+  refused(reason: "none" | "bad-credential"): void;
+}
 
 /** Authenticates requests before their bodies are read, and remembers who made them. */
 export class Authorization {
-  readonly #authenticate: AuthenticateCaller;
+  readonly #options: AuthorizationOptions;
   readonly #callers = new WeakMap<FastifyRequest, Caller>();
 
-  constructor(authenticate: AuthenticateCaller) {
-    this.#authenticate = authenticate;
+  constructor(options: AuthorizationOptions) {
+    this.#options = options;
   }
 
-  /** @throws {RequestError} `unauthenticated` */
+  /** @throws {RequestError} `unauthenticated`; `scope` or `not-found` for a tenant that is not the caller's to name */
   async check(request: FastifyRequest): Promise<Caller> {
     const { authorization, origin } = request.headers;
-    const caller = await this.#authenticate(authorization, { address: request.ip, origin });
-    if (!caller) {
-      const detail =
-        authorization === undefined
-          ? "send Authorization: Bearer and an access token"
-          : "the credential is not valid";
-      throw new RequestError("unauthenticated", detail);
-    }
+    const credential = await this.#options.authenticate(authorization, { address: request.ip, origin });
+    if (!credential) throw this.#refuse(authorization);
+    const tenant = this.#tenantOf(request, credential);
+    const caller = { ...credential, tenant, address: request.ip };
     this.#callers.set(request, caller);
     return caller;
   }
 
-  /** Who made a request that was checked. @throws {RequestError} `unauthenticated` for one that was not */
+  /** Who made a request that was checked. */
   callerOf(request: FastifyRequest): Caller {
     const caller = this.#callers.get(request);
-    if (!caller) throw new RequestError("unauthenticated", "the request was not checked");
+    if (!caller) throw new Error("this request was not checked");
     return caller;
+  }
+
+  #refuse(authorization: string | undefined): RequestError {
+    const isNone = authorization === undefined;
+    this.#options.refused(isNone ? "none" : "bad-credential");
+    const detail = isNone ? "send Authorization: Bearer and an access token" : "the credential is not valid";
+    return new RequestError("unauthenticated", detail);
+  }
+
+  /** An admin of the system says ?tenant=; what everybody else may ask for is their own. */
+  #tenantOf(request: FastifyRequest, credential: Credential): string {
+    const own = credential.principal.tenant;
+    const query = request.query as Record<string, unknown>;
+    const { tenant } = query;
+    if (tenant === undefined || request.routeOptions.config.isOfOwnTenant) return own;
+    if (typeof tenant !== "string") throw new RequestError("invalid", "tenant: must be one name");
+    delete query["tenant"];
+    if (tenant === own) return own;
+    if (!hasScope(credential, "tenants"))
+      throw new RequestError("scope", "another tenant than one's own needs the scope tenants");
+    if (!this.#options.hasTenant(tenant)) throw new RequestError("not-found", "there is no such tenant");
+    return tenant;
+  }
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The call acts under the caller's own ACL, which says nothing about other tenants: no ?tenant=. */
+    readonly isOfOwnTenant?: boolean;
   }
 }

@@ -150,7 +150,12 @@ beforeEach(async () => {
     backups: new BackupAdmin({ store: undefined, clock, logger }),
     metrics,
     logger,
-    authenticateCaller: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
+    objects: [],
+    authorization: {
+      authenticate: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
+      hasTenant: (name) => name === "default",
+      refused: () => {},
+    },
     readiness: () => ({ ready: isReady, problems: isReady ? [] : ["sessions still recover"] }),
     isLocal: (request) => isLocalRequest(request, []),
   });
@@ -361,7 +366,7 @@ describe("tokens", () => {
       problem(400, "invalid", "minted: is not known"),
     );
     expect(await call("GET", "/api/v1/tokens?tenant=x")).toMatchObject(
-      problem(400, "invalid", "tenant: is not known"),
+      problem(403, "scope", "another tenant than one's own needs the scope tenants"),
     );
     expect(await call("GET", "/api/v1/tokens?limit=0")).toMatchObject(problem(400, "invalid"));
   });

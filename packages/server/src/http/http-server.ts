@@ -6,11 +6,12 @@ import { fastify, type FastifyInstance } from "fastify";
 import type { TSchema } from "typebox";
 import type { MessageAdmin } from "../admin/message-admin.ts";
 import type { TokenAdmin } from "../admin/token-admin.ts";
-import { Authorization, type AuthenticateCaller } from "./authorization.ts";
+import { Authorization, type AuthorizationOptions } from "./authorization.ts";
 import { addBackupRoutes, type BackupUseCases } from "./backup-routes.ts";
 import { addHealthRoutes, type MetricsSource, type Readiness, type RequestOrigin } from "./health-routes.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { addMessageRoutes } from "./message-routes.ts";
+import { addObjectRoutes, type ObjectUseCases } from "./object-routes.ts";
 import { addOpenApi } from "./openapi.ts";
 import { Pages } from "./pages.ts";
 import { problemOf, RequestError, sendProblem } from "./problem-reply.ts";
@@ -31,7 +32,9 @@ export interface HttpServerOptions {
   readonly backups: BackupUseCases;
   readonly metrics: MetricsSource;
   readonly logger: HttpLogger;
-  readonly authenticateCaller: AuthenticateCaller;
+  /** Policies, groups and the like: one for each kind. */
+  readonly objects: readonly ObjectUseCases[];
+  readonly authorization: AuthorizationOptions;
   readiness(): Readiness;
   /** Whether a request surely comes from this machine. */
   isLocal(request: RequestOrigin): boolean;
@@ -84,7 +87,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const { server, app } = createApp(options);
   const sockets = trackSockets(server, options);
   const pages = new Pages();
-  const authorization = new Authorization(options.authenticateCaller);
+  const authorization = new Authorization(options.authorization);
   addBoundaries(app, options.logger, pages);
   await addOpenApi(app, options.version);
   addHealthRoutes(app, { ...options, authorization });
@@ -171,6 +174,7 @@ function addApi(api: FastifyInstance, options: HttpServerOptions, authorization:
   addSessionRoutes(api, options.sessions, authorization);
   addMessageRoutes(api, options.messages, authorization);
   addBackupRoutes(api, options.backups, authorization);
+  for (const objects of options.objects) addObjectRoutes(api, objects, authorization);
 }
 
 /** Bodies are JSON, whatever their content type says: `curl -d` and merge patches come with others. */
