@@ -190,7 +190,7 @@ describe("for random entries, templates and topics", () => {
 
 it("an intersection of more rules than a policy may have fails closed", () => {
   const many = (prefix: string): PolicyEntry[] =>
-    Array.from({ length: 40 }, (_, i) => subscribe(`${prefix === "l" ? `l${i}/+` : `+/r${i}`}`));
+    Array.from({ length: 40 }, (_, i) => subscribe(prefix === "l" ? `l${i}/+` : `+/r${i}`));
   const own = compilePolicy(many("l"), { subject: "u1", clientId: "" });
   const bound = compilePolicy(many("r"), { subject: "u1", clientId: "" });
   const both = intersectPolicies(own, bound);
