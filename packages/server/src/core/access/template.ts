@@ -1,4 +1,5 @@
 import { isAllowedText, pureTextCodec } from "@weir/protocol";
+import { lookUpClaim } from "./claim-path.ts";
 
 /** What the placeholders of a policy stand for, taken from the credential and the connection that uses it. */
 export interface TemplateValues {
@@ -122,21 +123,6 @@ function lookUp(placeholder: string, values: TemplateValues): unknown {
   return placeholder.startsWith("claims.")
     ? lookUpClaim(values.claims, placeholder.slice("claims.".length))
     : undefined;
-}
-
-/** A claim of exactly this name wins over the path, because issuers name claims `https://example.com/account`. */
-function lookUpClaim(claims: unknown, path: string): unknown {
-  if (hasOwn(claims, path)) return claims[path];
-  let value: unknown = claims;
-  for (const name of path.split(".")) {
-    if (!hasOwn(value, name)) return undefined;
-    value = value[name];
-  }
-  return value;
-}
-
-function hasOwn(value: unknown, name: string): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && Object.hasOwn(value, name);
 }
 
 /** Integers beyond 2^53-1 are refused: JSON parsing has rounded them onto a neighbour's number. */
