@@ -14,6 +14,7 @@ import type { ClientServices } from "./client-services.ts";
 import type { Limits } from "./limits.ts";
 import { isWithinLimits, refusalOf, refusalText } from "./publish-rules.ts";
 import { recoverTenant } from "./recovery.ts";
+import { RemoteSubscriber } from "./remote-subscriber.ts";
 import { SessionDirectory } from "./session-directory.ts";
 
 export interface CoreOptions {
@@ -55,6 +56,7 @@ const defaultTenant = "default";
 /** The broker without its sockets and stores: clients come by links, durable state by the engine. */
 export class BrokerCore {
   readonly sessions: SessionDirectory;
+  readonly remoteSubscriber: RemoteSubscriber;
   readonly #options: CoreOptions;
   readonly #routers = new Map<string, Router>();
   readonly #services: ClientServices;
@@ -66,6 +68,7 @@ export class BrokerCore {
     this.#options = options;
     const routerOf = (tenant: string): Router => this.#routerOf(tenant);
     this.sessions = new SessionDirectory({ ...options, owners: options.engine.owners, routerOf });
+    this.remoteSubscriber = new RemoteSubscriber(options);
     this.#services = {
       ...options,
       directory: this.sessions,

@@ -1,9 +1,11 @@
-import { type Qos, splitLevels } from "@weir/protocol";
+import { isShared, type Qos, splitLevels } from "@weir/protocol";
 import type { Message } from "../ports/message.ts";
 import { type Delivery, mergeDelivery } from "../routing/delivery.ts";
 import type { Router } from "../routing/router.ts";
 import type { GrantedFilter, Subscription } from "../routing/subscription.ts";
 import { levelsMatch } from "../topics/filter-matching.ts";
+import type { Session } from "./session.ts";
+import type { Grant } from "./subscriptions.ts";
 
 interface SplitFilter {
   readonly levels: readonly string[];
@@ -28,6 +30,16 @@ export function* retainedFor(
     }
     seen.push(filter);
   }
+}
+
+/**
+ * What a new grant is owed of the retained messages waits to be sent, by Retain Handling [MQTT-3.3.1-9 to -11]; a shared
+ * subscription gets none (MQTT 5.0 §4.8.2).
+ */
+export function sendRetained(session: Session, { subscription, isNew }: Grant): void {
+  if (isShared(subscription.topicFilter) || subscription.retainHandling === 2) return;
+  if (subscription.retainHandling === 1 && !isNew) return;
+  session.outgoing.retained.add(subscription.topicFilter, retainedFor(session.router, subscription));
 }
 
 /** Sent because of a subscription: RETAIN stays 1 whatever Retain As Published says (MQTT 5.0 §3.3.1.3). */

@@ -35,6 +35,8 @@ export interface OpenRequest {
   readonly refresh: () => void;
 }
 
+type PrepareRequest = Pick<OpenRequest, "principal" | "expiryS" | "will">;
+
 /** How a connection came to its end. */
 export type ConnectionEnd = "lost" | "disconnected";
 
@@ -99,6 +101,25 @@ export class SessionDirectory implements SessionKeeper {
       if (existing) session.resume(principal);
       serve(session, existing !== undefined);
     });
+  }
+
+  /**
+   * Makes a persistent session whose client has not come yet.
+   *
+   * @param expiryS above 0, already within the broker's bound
+   * @returns undefined: the identity has a session of this client id. Rejects with EngineError
+   */
+  async prepare(principal: Principal, expiryS: number): Promise<Session | undefined> {
+    const key = sessionKey(principal.tenant, principal.identity, principal.clientId);
+    let made: Session | undefined;
+    await this.#opening.run(key, async () => {
+      if (this.#byKey.has(key)) return;
+      await this.#ending.get(key);
+      made = this.#create(key, principal);
+      await this.#prepareOrLeave(made, { principal, expiryS, will: undefined });
+      this.#rest(made);
+    });
+    return made;
   }
 
   /** The connection is no more: the will and the session's expiry take their course [MQTT-3.1.2-8, -10, -23]. */
@@ -221,7 +242,7 @@ export class SessionDirectory implements SessionKeeper {
   }
 
   /** Where the engine does not take the session, a new one is not there, and an old one goes on waiting as it was. */
-  async #prepareOrLeave(session: Session, request: OpenRequest): Promise<void> {
+  async #prepareOrLeave(session: Session, request: PrepareRequest): Promise<void> {
     const { expiryS } = session;
     try {
       await this.#prepare(session, request);
@@ -233,7 +254,7 @@ export class SessionDirectory implements SessionKeeper {
   }
 
   /** What must be durable before CONNACK: the session, where it outlives its connection, and its will. */
-  async #prepare(session: Session, request: OpenRequest): Promise<void> {
+  async #prepare(session: Session, request: PrepareRequest): Promise<void> {
     session.expiryS = request.expiryS;
     session.will = request.will;
     const { owners } = this.#options;

@@ -1,10 +1,9 @@
 import type { SubackPacket, SubscribePacket, SubscriptionRequest } from "@weir/protocol";
-import { countLevels, isShared, isTopicFilter, ReasonCode } from "@weir/protocol";
-import type { LimitName } from "../../ports/telemetry.ts";
+import { ReasonCode } from "@weir/protocol";
 import { isClientTopicFilter } from "../client-topics.ts";
-import { countOverlong } from "../publish-rules.ts";
-import { retainedFor } from "../retained-delivery.ts";
+import { sendRetained } from "../retained-delivery.ts";
 import type { ServedConnection } from "../served-connection.ts";
+import { subscribeRefusal } from "../subscribe-rules.ts";
 import type { Grant } from "../subscriptions.ts";
 
 interface Answer {
@@ -23,7 +22,7 @@ export function handleSubscribe(connection: ServedConnection, packet: SubscribeP
   const finish = (): void => {
     if (!connection.isOpen) return;
     connection.link.send(subackOf(connection, packet.packetId, answers));
-    for (const { grant } of answers) if (grant) sendRetained(connection, grant);
+    for (const { grant } of answers) if (grant) sendRetained(connection.session, grant);
     connection.session.pump();
   };
   const { record } = connection.session;
@@ -38,21 +37,13 @@ function subscribe(
 ): Answer {
   const { session, services } = connection;
   const { subscriptions } = session;
-  const { maxTopicBytes, maxTopicLevels } = services.limits;
   const refuse = (reasonCode: ReasonCode): Answer => ({
     request,
     reasonCode: refusalCode(connection, request, reasonCode),
     grant: undefined,
   });
-  if (!isTopicFilter(request.topicFilter, { maxBytes: maxTopicBytes, maxLevels: maxTopicLevels })) {
-    countOverlong(services, request.topicFilter);
-    return refuse(ReasonCode.topicFilterInvalid);
-  }
-  const exceeded = exceededLimit(connection, request.topicFilter);
-  if (exceeded !== undefined) {
-    services.counters.limitReached[exceeded] += 1;
-    return refuse(ReasonCode.quotaExceeded);
-  }
+  const refusal = subscribeRefusal(session, services, request.topicFilter);
+  if (refusal !== undefined) return refuse(refusal);
   if (isClientTopicFilter(request.topicFilter)) {
     const isKnown = subscriptions.subscribeClientTopics(request.topicFilter);
     return isKnown
@@ -66,16 +57,6 @@ function subscribe(
   }
   const qos = Math.max(...grant.subscription.granted.map((granted) => granted.qos));
   return { request, reasonCode: qos, grant };
-}
-
-/** What there is too much of for one more filter. Replacing a subscription is always possible. */
-function exceededLimit({ session, services }: ServedConnection, topicFilter: string): LimitName | undefined {
-  const { subscriptions } = session;
-  const { maxSubscriptions, maxSubscriptionLevels } = services.limits;
-  if (subscriptions.has(topicFilter)) return undefined;
-  if (subscriptions.size >= maxSubscriptions) return "limits.maxSubscriptions";
-  const levels = subscriptions.levelCount + countLevels(topicFilter);
-  return levels > maxSubscriptionLevels ? "limits.maxSubscriptionLevels" : undefined;
 }
 
 /** 3.1.1 knows only 0x80; 3.1 not even that: the requested QoS is echoed and nothing delivered (semantics.md §2.14). */
@@ -119,12 +100,4 @@ function describeNarrowed({ request, grant }: Answer, isOneOfSeveral: boolean): 
 function isStandIn({ subscription }: Grant): boolean {
   const { granted, topicFilter } = subscription;
   return subscription.isChecked && granted.length === 1 && granted[0]?.filter === topicFilter;
-}
-
-/** By Retain Handling [MQTT-3.3.1-9 to -11]; a shared subscription gets none (MQTT 5.0 §4.8.2). */
-function sendRetained(connection: ServedConnection, { subscription, isNew }: Grant): void {
-  if (isShared(subscription.topicFilter) || subscription.retainHandling === 2) return;
-  if (subscription.retainHandling === 1 && !isNew) return;
-  const { session } = connection;
-  session.outgoing.retained.add(subscription.topicFilter, retainedFor(session.router, subscription));
 }

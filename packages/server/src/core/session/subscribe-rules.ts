@@ -1,0 +1,39 @@
+import { countLevels, isTopicFilter, ReasonCode } from "@weir/protocol";
+import type { Counters, LimitName } from "../ports/telemetry.ts";
+import type { Limits } from "./limits.ts";
+import { countOverlong } from "./publish-rules.ts";
+import type { Session } from "./session.ts";
+
+interface Bounds {
+  readonly limits: Limits;
+  readonly counters: Counters;
+}
+
+/** What forbids a subscription whatever the policy says: no filter within the bounds, or too many. Counts it. */
+export function subscribeRefusal(
+  session: Session,
+  { limits, counters }: Bounds,
+  topicFilter: string,
+): ReasonCode | undefined {
+  const { maxTopicBytes, maxTopicLevels } = limits;
+  if (!isTopicFilter(topicFilter, { maxBytes: maxTopicBytes, maxLevels: maxTopicLevels })) {
+    countOverlong({ limits, counters }, topicFilter);
+    return ReasonCode.topicFilterInvalid;
+  }
+  const exceeded = exceededLimit(session, limits, topicFilter);
+  if (exceeded === undefined) return undefined;
+  counters.limitReached[exceeded] += 1;
+  return ReasonCode.quotaExceeded;
+}
+
+/** What there is too much of for one more filter. Replacing a subscription is always possible. */
+function exceededLimit(
+  { subscriptions }: Session,
+  { maxSubscriptions, maxSubscriptionLevels }: Limits,
+  topicFilter: string,
+): LimitName | undefined {
+  if (subscriptions.has(topicFilter)) return undefined;
+  if (subscriptions.size >= maxSubscriptions) return "limits.maxSubscriptions";
+  const levels = subscriptions.levelCount + countLevels(topicFilter);
+  return levels > maxSubscriptionLevels ? "limits.maxSubscriptionLevels" : undefined;
+}
