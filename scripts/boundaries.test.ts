@@ -7,7 +7,7 @@ import { checkoutPath } from "./checkout.mjs";
 import { type Finding, PlantedWorkspace } from "./planted-workspace.ts";
 
 const SERVER = "packages/server/src";
-const CORE_ORDER = ["ports", "objects", "topics", "access", "retained", "routing", "session"];
+const CORE_ORDER = ["ports", "objects", "topics", "access", "retained", "history", "routing", "session"];
 const ADAPTERS = ["transports", "auth", "engine", "telemetry", "clock", "connection"];
 const FOLDERS = [...ADAPTERS, "config", "admin", "gateway", "http"];
 
