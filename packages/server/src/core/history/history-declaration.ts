@@ -15,7 +15,9 @@ export class HistoryDeclarationError extends Error {
   override readonly name = "HistoryDeclarationError";
 }
 
-export const defaultHistory = { maxAge: 7 * 86_400, maxBytes: 1_073_741_824 } as const;
+/** What a history keeps unless it says so: 7 days, 1 GiB. */
+const defaultMaxAge = 7 * 86_400;
+const defaultMaxBytes = 1_073_741_824;
 
 const keys: readonly string[] = ["filter", "maxAge", "maxBytes", "verifiedPublisher"];
 const maxFilterBytes = 1_024;
@@ -35,8 +37,8 @@ export function parseHistory(value: unknown): HistoryDeclaration {
     throw new HistoryDeclarationError(`${unknownKey}: is not known; possible are ${keys.join(", ")}`);
   return {
     filter: parseFilter(given["filter"]),
-    maxAge: parseBound("maxAge", given["maxAge"] ?? defaultHistory.maxAge, "seconds"),
-    maxBytes: parseBound("maxBytes", given["maxBytes"] ?? defaultHistory.maxBytes, "bytes"),
+    maxAge: parseBound("maxAge", given["maxAge"] ?? defaultMaxAge, "seconds"),
+    maxBytes: parseBound("maxBytes", given["maxBytes"] ?? defaultMaxBytes, "bytes"),
     verifiedPublisher: parseFlag(given["verifiedPublisher"] ?? false),
   };
 }
