@@ -34,7 +34,7 @@ function subscriptionOf(topicFilter: string): Subscription {
     retainHandling: 0,
     identifier: undefined,
     granted: [{ filter: topicFilter, qos: 0 }],
-    isChecked: false,
+    checkedBy: undefined,
     from: 0,
   };
 }

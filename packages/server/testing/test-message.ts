@@ -42,7 +42,7 @@ export function subscriptionOf(
     retainHandling: 0,
     identifier: undefined,
     granted: [{ filter: topicFilter, qos }],
-    isChecked: false,
+    checkedBy: undefined,
     from: 0,
     ...overrides,
   };

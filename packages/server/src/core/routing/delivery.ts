@@ -39,7 +39,7 @@ export function mergeDelivery(recipient: Recipient, parts: readonly DeliveryPart
     if (subscription.from > newestFrom) newestFrom = subscription.from;
     if (subscription.identifier !== undefined) identifiers.push(subscription.identifier);
     retainAsPublished ||= subscription.retainAsPublished;
-    isChecked ||= subscription.isChecked;
+    isChecked ||= subscription.checkedBy !== undefined;
     hasNoLocal ||= subscription.noLocal;
   }
   return {

@@ -1,36 +1,61 @@
+import type { TopicName } from "../ports/message.ts";
+import type { Audience } from "./audience.ts";
 import type { Delivery, DeliveryPart } from "./delivery.ts";
 import { mergeDelivery } from "./delivery.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ShareGroup } from "./share-group.ts";
-import type { Recipient, Subscription, SubscriptionEntry } from "./subscription.ts";
+import type { Recipient, Subscription } from "./subscription.ts";
 
 /** What the subscription tree holds. */
-export type Subscriber = SubscriptionEntry | Outbox | ShareGroup;
+export type Subscriber = Audience | Outbox | ShareGroup;
 
-/** Who gets the messages of one topic. */
+/** Run over them up to the length that the array has at first: see {@link Audience.members}. */
+export interface DeliveryList {
+  readonly members: readonly Delivery[];
+}
+
+/**
+ * Who gets the messages of one topic. Audiences are decided on once and then live in here: who joins or leaves one does
+ * so for all topics. Only where a session is in several of them are its deliveries merged, and kept until an audience
+ * changes.
+ */
 export class RecipientSet {
   /** Sessions that take every message directly. */
-  readonly direct: readonly Delivery[];
+  readonly direct: readonly DeliveryList[];
   /** Connected sessions that take QoS 1 and 2 from the log. */
-  readonly logged: readonly Delivery[];
+  readonly logged: readonly DeliveryList[];
   readonly outboxes: readonly Outbox[];
   readonly groups: readonly ShareGroup[];
-  #byRecipient: Map<Recipient, Delivery> | undefined;
+  /** How many places this takes, more or less. */
+  readonly weight: number;
+  readonly #audiences: readonly Audience[];
+  readonly #version: number;
+  readonly #merged: ReadonlyMap<Recipient, Delivery>;
 
-  constructor(subscribers: readonly Subscriber[]) {
-    const parts = new Map<Recipient, DeliveryPart[]>();
+  constructor(topic: TopicName, subscribers: readonly Subscriber[]) {
+    const audiences = new Set<Audience>();
     const outboxes = new Set<Outbox>();
     const groups = new Set<ShareGroup>();
     for (const subscriber of subscribers) {
-      if (subscriber.kind === "entry") addPart(parts, subscriber);
-      else if (subscriber.kind === "outbox") outboxes.add(subscriber);
-      else groups.add(subscriber);
+      if (subscriber.kind === "outbox") outboxes.add(subscriber);
+      else if (subscriber.kind === "group") groups.add(subscriber);
+      else if (mayRead(subscriber, topic)) audiences.add(subscriber);
     }
-    const deliveries = [...parts].map(([recipient, found]) => mergeDelivery(recipient, found) as Delivery);
-    this.direct = deliveries.filter((delivery) => !takesFromLog(delivery));
-    this.logged = deliveries.filter(takesFromLog);
     this.outboxes = [...outboxes];
     this.groups = [...groups];
+    this.#audiences = [...audiences];
+    this.#version = this.#sumOfVersions();
+    this.#merged = mergeShared(this.#audiences);
+    const isFlat = this.#merged.size > 0;
+    const [direct, logged] = isFlat ? this.#flatten() : split(this.#audiences);
+    this.direct = direct;
+    this.logged = logged;
+    this.weight = isFlat ? sizeOf(this.#audiences) : this.#audiences.length;
+  }
+
+  /** False: an audience has changed, and sessions may be in several of them now that were not. */
+  get isCurrent(): boolean {
+    return this.#audiences.length < 2 || this.#version === this.#sumOfVersions();
   }
 
   /** A message of QoS 1 or 2 has to go through the log: every session that takes from it holds an outbox. */
@@ -43,32 +68,89 @@ export class RecipientSet {
   }
 
   of(recipient: Recipient): Delivery | undefined {
-    this.#byRecipient ??= new Map(
-      [...this.direct, ...this.logged].map((delivery) => [delivery.recipient, delivery]),
-    );
-    return this.#byRecipient.get(recipient);
+    const merged = this.#merged.get(recipient);
+    if (merged) return merged;
+    for (const audience of this.#audiences) {
+      const delivery = audience.of(recipient);
+      if (delivery) return delivery;
+    }
+    return undefined;
   }
+
+  #sumOfVersions(): number {
+    let sum = 0;
+    for (const audience of this.#audiences) sum += audience.version;
+    return sum;
+  }
+
+  /** One list, because the members of the audiences are not all to be visited. */
+  #flatten(): [direct: DeliveryList[], logged: DeliveryList[]] {
+    const merged = this.#merged;
+    const all = [...merged.values()];
+    for (const { members } of this.#audiences) {
+      for (const member of members) if (!merged.has(member.recipient)) all.push(member);
+    }
+    const direct = all.filter((delivery) => !takesFromLog(delivery));
+    const logged = all.filter(takesFromLog);
+    return [listOf(direct), listOf(logged)];
+  }
+}
+
+const nobody: ReadonlyMap<Recipient, Delivery> = new Map();
+
+function mayRead({ terms: { checkedBy } }: Audience, { name, levels }: TopicName): boolean {
+  return checkedBy === undefined || checkedBy.canRead(name, levels);
+}
+
+function split(audiences: readonly Audience[]): [direct: DeliveryList[], logged: DeliveryList[]] {
+  return [
+    audiences.filter((audience) => !audience.takesFromLog),
+    audiences.filter((audience) => audience.takesFromLog),
+  ];
+}
+
+function listOf(members: readonly Delivery[]): DeliveryList[] {
+  return members.length === 0 ? [] : [{ members }];
 }
 
 function takesFromLog(delivery: Delivery): boolean {
   return delivery.recipient.isLogged && delivery.qos > 0;
 }
 
-/** Granted filters of one subscription may overlap: it counts once, with the best QoS (semantics.md §1.4). */
-function addPart(parts: Map<Recipient, DeliveryPart[]>, entry: SubscriptionEntry): void {
-  const { recipient } = entry.subscription;
-  const found = parts.get(recipient);
-  if (!found) {
-    parts.set(recipient, [entry]);
-    return;
-  }
-  const index = found.findIndex((part) => part.subscription === entry.subscription);
-  if (index < 0) found.push(entry);
-  else if (partQos(found, index) < entry.qos) found[index] = entry;
+function sizeOf(audiences: readonly Audience[]): number {
+  return audiences.reduce((sum, audience) => sum + audience.size, 0);
 }
 
-function partQos(parts: readonly DeliveryPart[], index: number): number {
-  return (parts[index] as DeliveryPart).qos;
+/** The one copy for each session that is in several audiences. All are visited but the members of the largest. */
+function mergeShared(audiences: readonly Audience[]): ReadonlyMap<Recipient, Delivery> {
+  if (audiences.length < 2) return nobody;
+  const largest = audiences.reduce((a, b) => (b.size > a.size ? b : a));
+  const parts = new Map<Recipient, DeliveryPart[]>();
+  for (const audience of audiences)
+    if (audience !== largest) audience.members.forEach((one) => add(parts, one));
+  const merged = new Map<Recipient, Delivery>();
+  for (const [recipient, found] of parts) {
+    const more = largest.of(recipient);
+    if (more) add(parts, more);
+    if (found.length > 1) merged.set(recipient, mergeDelivery(recipient, bestOfEach(found)) as Delivery);
+  }
+  return merged;
+}
+
+function add(parts: Map<Recipient, DeliveryPart[]>, { recipient, parts: more }: Delivery): void {
+  const found = parts.get(recipient);
+  if (found) found.push(...more);
+  else parts.set(recipient, [...more]);
+}
+
+/** Granted filters of one subscription may overlap: it counts once, with the best QoS (semantics.md §1.4). */
+function bestOfEach(parts: readonly DeliveryPart[]): DeliveryPart[] {
+  const best = new Map<Subscription, DeliveryPart>();
+  for (const part of parts) {
+    const known = best.get(part.subscription);
+    if (!known || known.qos < part.qos) best.set(part.subscription, part);
+  }
+  return [...best.values()];
 }
 
 /** The delivery of a message to one share group member: that one subscription. */

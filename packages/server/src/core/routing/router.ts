@@ -13,13 +13,14 @@ import type { Message } from "../ports/message.ts";
 import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
 import { RetainedStore } from "../retained/retained-store.ts";
 import { SubscriptionTree } from "../topics/subscription-tree.ts";
+import { Audiences } from "./audiences.ts";
 import type { Delivery } from "./delivery.ts";
 import { Outbox } from "./outbox.ts";
-import { RecipientSet, type Subscriber } from "./recipient-set.ts";
+import { type DeliveryList, RecipientSet, type Subscriber } from "./recipient-set.ts";
 import { RetainedView } from "./retained-view.ts";
 import { ShareGroup, type ShareGroupHome } from "./share-group.ts";
 import { fromRecord, toRecord } from "./stored-message.ts";
-import type { GrantedFilter, Recipient, Subscription, SubscriptionEntry } from "./subscription.ts";
+import type { Recipient, Subscription } from "./subscription.ts";
 import { type Topic, TopicTable } from "./topic-table.ts";
 
 export interface RouterOptions {
@@ -55,6 +56,7 @@ export class Router implements ShareGroupHome {
   readonly #counters: Counters;
   readonly #logger: Logger;
   readonly #tree = new SubscriptionTree<Subscriber>();
+  readonly #audiences = new Audiences(this.#tree);
   readonly #topics: TopicTable;
   readonly #outboxes = new Map<string, Outbox>();
   readonly #frozen = new Set<Outbox>();
@@ -102,11 +104,11 @@ export class Router implements ShareGroupHome {
 
   recipientsOf(topic: Topic): RecipientSet {
     const stamp = this.#tree.versions.sum(topic.slots);
-    if (topic.stamp === stamp && topic.recipients) return topic.recipients;
+    if (topic.stamp === stamp && topic.recipients?.isCurrent) return topic.recipients;
     const found: Subscriber[] = [];
     this.#tree.match(topic.levels, found);
-    topic.recipients = new RecipientSet(found);
-    this.#topics.recipientsAdded(found.length);
+    topic.recipients = new RecipientSet(topic, found);
+    this.#topics.recipientsAdded(topic.recipients.weight);
     topic.stamp = stamp;
     return topic.recipients;
   }
@@ -162,17 +164,12 @@ export class Router implements ShareGroupHome {
 
   /** Puts a connected session's subscription into the tree. */
   attach(subscription: Subscription): void {
-    const entries = subscription.granted.map((granted) => entryOf(subscription, granted));
-    subscription.entries = entries;
-    for (const [index, entry] of entries.entries()) this.#tree.add(filterAt(subscription, index), entry);
+    this.#audiences.join(subscription);
   }
 
-  /** The counterpart; call it before `granted` changes. */
+  /** The counterpart. */
   detach(subscription: Subscription): void {
-    const { entries } = subscription;
-    if (!entries) return;
-    subscription.entries = undefined;
-    for (const [index, entry] of entries.entries()) this.#tree.remove(filterAt(subscription, index), entry);
+    this.#audiences.leave(subscription);
   }
 
   openOutbox(filter: string): Outbox {
@@ -263,16 +260,8 @@ export class Router implements ShareGroupHome {
 
   #deliverDirectly(message: Message, recipients: RecipientSet): void {
     const { direct, logged, groups } = recipients;
-    for (let index = 0; index < direct.length; index += 1) {
-      const delivery = direct[index] as Delivery;
-      delivery.recipient.deliver(message, delivery);
-    }
-    if (message.qos === 0) {
-      for (let index = 0; index < logged.length; index += 1) {
-        const delivery = logged[index] as Delivery;
-        delivery.recipient.deliver(message, delivery);
-      }
-    }
+    deliverTo(direct, message);
+    if (message.qos === 0) deliverTo(logged, message);
     for (let index = 0; index < groups.length; index += 1) {
       const group = groups[index] as ShareGroup;
       if (message.qos === 0 || !group.isLogged) group.deliver(message);
@@ -291,9 +280,12 @@ export class Router implements ShareGroupHome {
   /** Whoever cannot take it now falls behind first; then the outboxes note it for all that are behind. */
   #deliverFromLog(message: Message, seq: Seq, recipients: RecipientSet): void {
     const { logged, groups, outboxes } = recipients;
-    for (let index = 0; index < logged.length; index += 1) {
-      const delivery = logged[index] as Delivery;
-      delivery.recipient.deliverLogged(message, seq, delivery);
+    for (const { members } of logged) {
+      const count = members.length;
+      for (let index = 0; index < count; index += 1) {
+        const delivery = members[index] as Delivery;
+        delivery.recipient.deliverLogged(message, seq, delivery);
+      }
     }
     for (let index = 0; index < groups.length; index += 1)
       (groups[index] as ShareGroup).deliverLogged(message, seq);
@@ -309,15 +301,18 @@ export class Router implements ShareGroupHome {
   }
 }
 
-function entryOf(subscription: Subscription, granted: GrantedFilter): SubscriptionEntry {
-  return { kind: "entry", subscription, qos: granted.qos };
+function deliverTo(lists: readonly DeliveryList[], message: Message): void {
+  for (let list = 0; list < lists.length; list += 1) {
+    const { members } = lists[list] as DeliveryList;
+    const count = members.length;
+    for (let index = 0; index < count; index += 1) {
+      const delivery = members[index] as Delivery;
+      delivery.recipient.deliver(message, delivery);
+    }
+  }
 }
 
 /** Whether the log may have the record all the same. */
 function isUnknown(error: unknown): boolean {
   return error instanceof EngineError && error.maybeApplied;
-}
-
-function filterAt(subscription: Subscription, index: number): string {
-  return (subscription.granted[index] as GrantedFilter).filter;
 }

@@ -1,6 +1,8 @@
 import type { Qos, RetainHandling } from "@weir/protocol";
+import type { Policy } from "../access/policy.ts";
 import type { Seq } from "../ports/engine.ts";
 import type { Message, TopicName } from "../ports/message.ts";
+import type { Audience } from "./audience.ts";
 import type { Delivery } from "./delivery.ts";
 
 /** Who takes messages from the router: a session, seen from here. */
@@ -46,17 +48,10 @@ export interface Subscription {
   readonly identifier: number | undefined;
   /** Empty: the subscription sleeps until the policy allows some of it again. */
   readonly granted: readonly GrantedFilter[];
-  /** The policy must be asked at each delivery: a deny entry overlaps, or there were too many filters. */
-  readonly isChecked: boolean;
-  /** Where the tree holds it while its session is connected; the router's own. */
-  entries?: readonly SubscriptionEntry[] | undefined;
+  /** Must be asked at each delivery: a deny entry overlaps, or there were too many filters. */
+  readonly checkedBy: Policy | undefined;
+  /** Where it is while its session is connected; the router's own. */
+  audiences?: readonly Audience[] | undefined;
   /** Records up to this number were published before the subscription was made. */
   readonly from: Seq;
-}
-
-/** One granted filter of one subscription, as the tree holds it while its session is connected. */
-export interface SubscriptionEntry {
-  readonly kind: "entry";
-  readonly subscription: Subscription;
-  readonly qos: Qos;
 }

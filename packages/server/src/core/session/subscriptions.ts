@@ -1,4 +1,5 @@
 import { countLevels, isShared, parseShareFilter, type SubscriptionRequest } from "@weir/protocol";
+import type { Policy } from "../access/policy.ts";
 import { identityKey, type Principal } from "../access/principal.ts";
 import type { Seq } from "../ports/engine.ts";
 import type { LogReader } from "../routing/log-reader.ts";
@@ -92,7 +93,7 @@ export class Subscriptions {
   /** Undefined: the policy leaves nothing of it. The subscription replaces an older one to the same filter [MQTT-3.8.4-3]. */
   subscribe(request: SubscriptionRequest, identifier: number | undefined): Grant | undefined {
     const before = this.#byFilter.get(request.topicFilter);
-    const { granted, isChecked, isNarrowed } = this.#grant(request, before);
+    const { granted, checkedBy, isNarrowed } = this.#grant(request, before);
     if (granted.length === 0) return undefined;
     const subscription: Subscription = {
       recipient: this.#owner,
@@ -103,7 +104,7 @@ export class Subscriptions {
       retainHandling: request.retainHandling,
       identifier,
       granted,
-      isChecked,
+      checkedBy,
       from: before && before.qos > 0 ? before.from : this.#router.headSeq,
     };
     this.#replace(before, subscription);
@@ -137,10 +138,10 @@ export class Subscriptions {
   regrant(): Regrant[] {
     const changed: Regrant[] = [];
     for (const before of this.#byFilter.values()) {
-      const { granted, isChecked } = this.#grant(before, before);
+      const { granted, checkedBy } = this.#grant(before, before);
       const isSame = sameFilters(before.granted, granted) && !this.#hasMoved(before);
-      if (isSame && before.isChecked === isChecked) continue;
-      const subscription = { ...before, granted, isChecked, entries: undefined };
+      if (isSame && before.checkedBy === checkedBy) continue;
+      const subscription = { ...before, granted, checkedBy, audiences: undefined };
       this.#replace(before, subscription);
       if (!isSame) changed.push({ subscription, before: before.granted });
     }
@@ -154,7 +155,7 @@ export class Subscriptions {
       return;
     }
     const { groupKey: key, ...rest } = saved;
-    const subscription: Subscription = { ...rest, recipient: this.#owner, isChecked: false };
+    const subscription: Subscription = { ...rest, recipient: this.#owner, checkedBy: undefined };
     this.#effectiveCount += saved.granted.length;
     this.#byFilter.set(saved.topicFilter, subscription);
     this.#levelCount += countLevels(saved.topicFilter);
@@ -164,7 +165,7 @@ export class Subscriptions {
 
   saved(): SavedSubscription[] {
     const plain = [...this.#byFilter.values()].map((subscription) => {
-      const { recipient: _, isChecked: __, entries: ___, ...saved } = subscription;
+      const { recipient: _, checkedBy: __, audiences: ___, ...saved } = subscription;
       return { ...saved, groupKey: this.#groups.get(subscription)?.key };
     });
     for (const topicFilter of this.#clientTopics.keys()) {
@@ -192,12 +193,12 @@ export class Subscriptions {
   #grant(
     request: Pick<SubscriptionRequest, "topicFilter" | "qos">,
     replaces: Subscription | undefined,
-  ): { granted: readonly GrantedFilter[]; isChecked: boolean; isNarrowed: boolean } {
+  ): { granted: readonly GrantedFilter[]; checkedBy: Policy | undefined; isNarrowed: boolean } {
     const { policy } = this.#owner.principal;
     const filter = parseShareFilter(request.topicFilter)?.filter ?? request.topicFilter;
     const limit = maxEffectiveFilters - this.#effectiveCount + (replaces?.granted.length ?? 0);
     const { filters, checked, narrowed } = policy.effectiveFilters(filter, request.qos, Math.max(1, limit));
-    return { granted: filters, isChecked: checked, isNarrowed: narrowed };
+    return { granted: filters, checkedBy: checked ? policy : undefined, isNarrowed: narrowed };
   }
 
   /** The new one joins before the old one leaves, and what waits for the old one stays: nothing is lost [MQTT-3.8.4-4]. */

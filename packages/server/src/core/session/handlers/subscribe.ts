@@ -99,5 +99,5 @@ function describeNarrowed({ request, grant }: Answer, isOneOfSeveral: boolean): 
 /** Too many effective filters to name: the requested one stands for them, and delivery asks the policy (semantics.md §1.7). */
 function isStandIn({ subscription }: Grant): boolean {
   const { granted, topicFilter } = subscription;
-  return subscription.isChecked && granted.length === 1 && granted[0]?.filter === topicFilter;
+  return subscription.checkedBy !== undefined && granted.length === 1 && granted[0]?.filter === topicFilter;
 }

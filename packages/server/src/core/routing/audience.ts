@@ -1,0 +1,103 @@
+import type { Qos } from "@weir/protocol";
+import type { Policy } from "../access/policy.ts";
+import { type Delivery, mergeDelivery } from "./delivery.ts";
+import type { Recipient, Subscription } from "./subscription.ts";
+
+/** Above this many members a search costs more than keeping an index. */
+const indexAbove = 16;
+
+/** What the members' subscriptions have in common. */
+export interface AudienceTerms {
+  /** Where the tree holds the audience. */
+  readonly filters: readonly string[];
+  /** Granted for each of them. */
+  readonly qos: Qos;
+  /** The members take QoS 1 and 2 from the log. */
+  readonly isLogged: boolean;
+  /** Asked once for each topic: who is not allowed to read it is not visited. */
+  readonly checkedBy: Policy | undefined;
+}
+
+/**
+ * The connected sessions whose subscriptions are equal in filter, options, granted filters and, where it has to be
+ * asked, policy: one value of the subscription tree, however many they are (semantics.md §1.7). A session has one
+ * subscription to a filter, so it is in here once.
+ */
+export class Audience {
+  readonly kind = "audience";
+  readonly terms: AudienceTerms;
+  /** Rises with every change of the members: for what was derived from several audiences. */
+  version = 0;
+  #members: Delivery[] = [];
+  #places: Map<Recipient, number> | undefined;
+  /** Somebody may be running over the members: they leave a copy. */
+  #isLent = false;
+
+  constructor(terms: AudienceTerms) {
+    this.terms = terms;
+  }
+
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** In arbitrary order. Later members are added to this same array, so run up to its length as it is now; none leaves it. */
+  get members(): readonly Delivery[] {
+    this.#isLent = true;
+    return this.#members;
+  }
+
+  /** True: messages of QoS 1 and 2 reach the members by the log. */
+  get takesFromLog(): boolean {
+    return this.terms.isLogged && this.terms.qos > 0;
+  }
+
+  of(recipient: Recipient): Delivery | undefined {
+    const place = this.#placeOf(recipient);
+    return place < 0 ? undefined : this.#members[place];
+  }
+
+  /** The recipient's earlier subscription, if it is in here, gives way. */
+  join(subscription: Subscription): void {
+    const { recipient } = subscription;
+    const delivery = mergeDelivery(recipient, [{ subscription, qos: this.terms.qos }]) as Delivery;
+    const place = this.#placeOf(recipient);
+    this.version += 1;
+    if (place >= 0) this.#own()[place] = delivery;
+    else this.#append(delivery);
+  }
+
+  /** A subscription that has given way to another is not in here any more. */
+  leave(subscription: Subscription): void {
+    const place = this.#placeOf(subscription.recipient);
+    if (place < 0 || this.#members[place]?.parts[0]?.subscription !== subscription) return;
+    this.version += 1;
+    const members = this.#own();
+    const last = members.pop() as Delivery;
+    this.#places?.delete(subscription.recipient);
+    if (place === members.length) return;
+    members[place] = last;
+    this.#places?.set(last.recipient, place);
+  }
+
+  #append(delivery: Delivery): void {
+    // An array that grew by pushing has room for 17, and most audiences have one member.
+    if (this.#members.length === 0) this.#members = [delivery];
+    else this.#members.push(delivery);
+    const place = this.#members.length - 1;
+    if (this.#places) this.#places.set(delivery.recipient, place);
+    else if (place >= indexAbove)
+      this.#places = new Map(this.#members.map(({ recipient }, index) => [recipient, index]));
+  }
+
+  #own(): Delivery[] {
+    if (this.#isLent) this.#members = this.#members.slice();
+    this.#isLent = false;
+    return this.#members;
+  }
+
+  #placeOf(recipient: Recipient): number {
+    if (this.#places) return this.#places.get(recipient) ?? -1;
+    return this.#members.findIndex((member) => member.recipient === recipient);
+  }
+}
