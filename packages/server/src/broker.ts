@@ -19,6 +19,7 @@ import { BrokerCore } from "./core/session/broker-core.ts";
 import type { Limits } from "./core/session/limits.ts";
 import { BackupFolder } from "./engine/embedded/backup-folder.ts";
 import { EmbeddedEngine, openEmbeddedEngine } from "./engine/embedded/embedded-engine.ts";
+import type { LogLimits } from "./engine/embedded/log/log-limits.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
 import type { BrokerGauges } from "./telemetry/broker-gauges.ts";
@@ -264,14 +265,31 @@ function openEngine(config: Config, adapters: BrokerAdapters, { clock, logger }:
   if (config.engine === "memory") return Promise.resolve(openMemoryEngine({ clock }));
   const { onFatal } = adapters;
   const directory = join(config.data, STORE_FOLDER);
-  return openEmbeddedEngine({ directory, clock, logger, ...(onFatal && { onFatal }) });
+  return openEmbeddedEngine({
+    directory,
+    clock,
+    logger,
+    ...(onFatal && { onFatal }),
+    ...logLimitsOf(config),
+  });
+}
+
+type ConfiguredLogLimits = Pick<LogLimits, "reserveBytes" | "segmentBytes" | "floorMs" | "floorBytes">;
+
+function logLimitsOf({ limits }: Config): ConfiguredLogLimits {
+  return {
+    reserveBytes: limits.diskReserveBytes,
+    segmentBytes: limits.logSegmentBytes,
+    floorMs: limits.logFloorS * 1_000,
+    floorBytes: limits.logFloorBytes,
+  };
 }
 
 /** Undefined: there is nothing on a disk. */
-function backupFolderOf({ data }: Config, engine: Engine): BackupFolder | undefined {
+function backupFolderOf(config: Config, engine: Engine): BackupFolder | undefined {
   if (!(engine instanceof EmbeddedEngine)) return undefined;
-  const [storeDirectory, directory] = [join(data, STORE_FOLDER), join(data, BACKUP_FOLDER)];
-  return new BackupFolder({ source: engine, storeDirectory, directory });
+  const [storeDirectory, directory] = [join(config.data, STORE_FOLDER), join(config.data, BACKUP_FOLDER)];
+  return new BackupFolder({ source: engine, storeDirectory, directory, limits: logLimitsOf(config) });
 }
 
 function wire(config: Config, basis: Basis, engine: Engine): Parts {
@@ -310,6 +328,7 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
   });
   const gauges = createGauges(core, engine, host);
   const metrics = new Metrics(counters, gauges);
+  if (engine instanceof EmbeddedEngine) engine.onCommit((seconds) => metrics.observeCommit(seconds));
   const publish = core.publish.bind(core);
   const intervalMs = DEFAULT_SYS_INTERVAL_MS;
   const sysTopics = new SysTopics({
@@ -379,6 +398,7 @@ function createGauges(core: BrokerCore, engine: Engine, host: ConnectionHost): B
       for (const session of core.sessions.all) queued += session.outgoing.queued;
       return queued;
     },
+    isDiskFull: () => engine.health().isFull,
     logBytes: () => {
       let bytes = 0;
       for (let shard = 0; shard < engine.log.shards; shard++) bytes += engine.log.bounds(TENANT, shard).bytes;

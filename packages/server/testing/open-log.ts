@@ -48,6 +48,7 @@ export async function openLog(
     limits: { ...smallLimits, ...limits },
     damage,
     onFatal: (error) => fatal.push(error),
+    onCommit: () => undefined,
     onFullChanged: () => undefined,
   });
   return { log, gate, damage, fatal, warnings };

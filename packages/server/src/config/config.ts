@@ -88,6 +88,14 @@ export interface LimitsConfig {
   readonly maxSubscriptionLevels: number;
   /** Sent to one client at QoS 1 and 2, and not acknowledged. */
   readonly inFlightBytes: number;
+  /** Less free than this is "disk full": the rest is for what makes room. */
+  readonly diskReserveBytes: number;
+  /** A file of the message log that has grown beyond it is followed by a new one. */
+  readonly logSegmentBytes: number;
+  /** What nobody needs stays in the log for so long, */
+  readonly logFloorS: number;
+  /** but for what goes beyond so many bytes. */
+  readonly logFloorBytes: number;
 }
 
 /** The configuration cannot be used. Each problem names the key, the value and the remedy; the message is all of them. */

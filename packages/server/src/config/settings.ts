@@ -159,6 +159,20 @@ export const settings: readonly Setting[] = [
     "unacknowledged bytes on their way to one client",
   ),
   setting(
+    "limits.diskReserveBytes",
+    whole(1_048_576),
+    256 * 1_048_576,
+    "free bytes of the disk that only what makes room may use",
+  ),
+  setting(
+    "limits.logSegmentBytes",
+    whole(65_536, 1_073_741_824),
+    64 * 1_048_576,
+    "bytes of a file of the message log",
+  ),
+  setting("limits.logFloorS", whole(0), 15 * 60, "seconds that the message log keeps what nobody needs"),
+  setting("limits.logFloorBytes", whole(0), 1_073_741_824, "bytes that it keeps of that at most"),
+  setting(
     "limits.tellsNoMatchingSubscribers",
     Type.Boolean(),
     defaultLimits.tellsNoMatchingSubscribers,

@@ -136,6 +136,7 @@ beforeEach(async () => {
     retained: () => 1,
     queued: () => 0,
     logBytes: () => 0,
+    isDiskFull: () => false,
   };
   metrics = new Metrics(createCounters(), gauges);
   http = await createHttpServer({

@@ -14,4 +14,6 @@ export interface BrokerGauges {
   queued(): number;
   /** Held by the message log. */
   logBytes(): number;
+  /** Durable messages are refused for want of space. */
+  isDiskFull(): boolean;
 }

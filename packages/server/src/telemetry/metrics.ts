@@ -102,6 +102,9 @@ export class Metrics {
     this.#gauge("weir_retained_messages", "Retained messages", () => gauges.retained());
     this.#gauge("weir_queue_messages", "Messages that wait for sessions", () => gauges.queued());
     this.#gauge("weir_log_bytes", "Bytes held by the message log", () => gauges.logBytes());
+    this.#gauge("weir_disk_full", "1 while less than limits.diskReserveBytes is free", () =>
+      gauges.isDiskFull() ? 1 : 0,
+    );
   }
 
   #addEventLoopDelay(): void {

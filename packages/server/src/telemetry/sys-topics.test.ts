@@ -25,6 +25,7 @@ function sysTopics(intervalMs: number): SysTopics {
       retained: () => 7,
       queued: () => 8,
       logBytes: () => 9,
+      isDiskFull: () => false,
     },
     clock,
     logger: { debug: silent, info: silent, warn: silent, error: silent },

@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
+import { missingForDiskShim } from "../../testing/torture/disk-shim.ts";
 import { cutPower } from "../../testing/torture/power-cut-run.ts";
 
 const CUTS = 4;
@@ -11,23 +11,12 @@ const SEED = 20_262;
 const directory = realpathSync(mkdtempSync(join(tmpdir(), "weir-power-")));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const isSkipped = !hasCompiler() && !/^(1|true)$/i.test(process.env["CI"] ?? "");
-
-it(`what is acknowledged survives ${CUTS} cuts of the power${isSkipped ? " (skipped: gcc is missing: apt-get install gcc)" : ""}`, async ({
+it(`what is acknowledged survives ${CUTS} cuts of the power${missingForDiskShim ? ` (skipped: ${missingForDiskShim})` : ""}`, async ({
   skip,
 }) => {
-  if (isSkipped) skip("gcc is missing: apt-get install gcc");
+  if (missingForDiskShim !== undefined) skip(missingForDiskShim);
   const report = await cutPower({ seed: SEED, cuts: CUTS, directory });
   expect(report.problems).toEqual([]);
   expect(report.flushes).toBeGreaterThan(10);
   expect(Math.max(...report.acknowledged)).toBeGreaterThan(100);
 }, 180_000);
-
-function hasCompiler(): boolean {
-  try {
-    execFileSync("gcc", ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** What a process did to its files, in its order: see `disk-recorder.c`. */
+/** What a process did to its files, in its order: see `disk-shim.c`. */
 export type DiskOperation = { readonly atMs: number } & (
   | { readonly kind: "create"; readonly path: string; readonly inode: bigint }
   | {
@@ -13,7 +13,7 @@ export type DiskOperation = { readonly atMs: number } & (
     }
   | { readonly kind: "truncate"; readonly inode: bigint; readonly length: number }
   | { readonly kind: "rename" | "link"; readonly from: string; readonly to: string }
-  | { readonly kind: "unlink"; readonly path: string }
+  | { readonly kind: "unlink" | "mkdir"; readonly path: string }
   | { readonly kind: "flush"; readonly path: string; readonly inode: bigint }
 );
 
@@ -53,6 +53,8 @@ function operationOf(head: Buffer, [path = "", to = ""]: readonly string[], data
       return { kind: "unlink", atMs, path };
     case 7:
       return { kind: "flush", atMs, path, inode };
+    case 8:
+      return { kind: "mkdir", atMs, path };
     default:
       throw new Error(`the journal holds an operation of kind ${kind}`);
   }

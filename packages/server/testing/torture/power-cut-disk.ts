@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Random } from "../random.ts";
 import type { DiskOperation } from "./disk-journal.ts";
@@ -15,10 +15,13 @@ interface DiskFile {
   pending: Change[];
 }
 
+/** What a name stands for. */
+type Named = DiskFile | "directory";
+
 /** Of a directory: names that come and go. */
 interface NameChange {
   readonly path: string;
-  readonly file: DiskFile | undefined;
+  readonly named: Named | undefined;
 }
 
 const SECTOR_BYTES = 512;
@@ -30,8 +33,8 @@ const SECTOR_BYTES = 512;
 export class PowerCutDisk {
   readonly #root: string;
   readonly #inodes = new Map<bigint, DiskFile>();
-  readonly #live = new Map<string, DiskFile>();
-  readonly #durable = new Map<string, DiskFile>();
+  readonly #live = new Map<string, Named>();
+  readonly #durable = new Map<string, Named>();
   /** By directory. */
   readonly #pending = new Map<string, NameChange[]>();
 
@@ -55,6 +58,8 @@ export class PowerCutDisk {
         return this.#name(operation.to, this.#live.get(operation.from));
       case "unlink":
         return this.#name(operation.path, undefined);
+      case "mkdir":
+        return this.#name(operation.path, "directory");
       case "flush":
         return this.#flush(operation.path, operation.inode);
     }
@@ -71,10 +76,13 @@ export class PowerCutDisk {
         this.#settleName(change);
       }
     }
-    for (const [path, file] of this.#durable) {
+    for (const [path, named] of [...this.#durable].toSorted(
+      ([left], [right]) => left.length - right.length,
+    )) {
       const target = join(directory, relative(this.#root, path));
-      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-      writeFileSync(target, contentAfter(file, keeping, random), { mode: 0o600 });
+      if (!existsSync(dirname(target))) continue; // the name of its directory was lost, and all in it
+      if (named === "directory") mkdirSync(target, { mode: 0o700 });
+      else writeFileSync(target, contentAfter(named, keeping, random), { mode: 0o600 });
     }
   }
 
@@ -91,11 +99,11 @@ export class PowerCutDisk {
     else file.pending.push({ offset, data });
   }
 
-  #name(path: string, file: DiskFile | undefined): void {
-    if (file) this.#live.set(path, file);
+  #name(path: string, named: Named | undefined): void {
+    if (named) this.#live.set(path, named);
     else this.#live.delete(path);
     const folder = dirname(path);
-    this.#pending.set(folder, [...(this.#pending.get(folder) ?? []), { path, file }]);
+    this.#pending.set(folder, [...(this.#pending.get(folder) ?? []), { path, named }]);
   }
 
   #flush(path: string, inode: bigint): void {
@@ -109,8 +117,8 @@ export class PowerCutDisk {
     this.#pending.delete(path);
   }
 
-  #settleName({ path, file }: NameChange): void {
-    if (file) this.#durable.set(path, file);
+  #settleName({ path, named }: NameChange): void {
+    if (named) this.#durable.set(path, named);
     else this.#durable.delete(path);
   }
 }

@@ -1,12 +1,10 @@
-import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
-import { promisify } from "node:util";
 import { topicMatches } from "@weir/protocol";
 import { Random } from "../random.ts";
 import { readDiskJournal, type DiskOperation } from "./disk-journal.ts";
+import { buildDiskShim } from "./disk-shim.ts";
 import { Ledger, type Sent } from "./ledger.ts";
 import { PowerCutDisk } from "./power-cut-disk.ts";
 import { ServeProcess } from "./serve-process.ts";
@@ -31,7 +29,6 @@ export interface PowerCutReport {
 const MESSAGES_PER_PUBLISHER = 150;
 const DEADLINE_MS = 20_000;
 const STEP_MS = 20;
-const recorder = fileURLToPath(new URL("disk-recorder.c", import.meta.url));
 const waiting = { topicFilter: "t/#", qos: 2 } as const;
 
 /** Records what `weir serve` does to its disk, and starts it on the disk as cuts of the power would have left it. */
@@ -71,10 +68,9 @@ async function record(
   seed: number,
   directory: string,
 ): Promise<{ operations: DiskOperation[]; readyAtMs: number }> {
-  const library = join(directory, "disk-recorder.so");
   const journal = join(directory, "journal");
-  await promisify(execFile)("gcc", ["-O1", "-shared", "-fPIC", "-o", library, recorder, "-lpthread"]);
-  const environment = { LD_PRELOAD: library, DISK_JOURNAL: journal, DISK_RECORDED: join(directory, "data") };
+  const shim = await buildDiskShim(directory);
+  const environment = { ...shim, DISK_JOURNAL: journal, DISK_WATCHED: join(directory, "data") };
   const broker = new ServeProcess({ directory, environment });
   const port = await broker.port;
   if (port === undefined) throw new Error(`the broker did not start:\n${broker.output}`);

@@ -14,6 +14,7 @@ const main = fileURLToPath(new URL("../../../cli/src/main.ts", import.meta.url))
 const FLAGS = ["--conditions=@weir/source", "--disable-warning=ExperimentalWarning"];
 const PORTS = ["--mqtt-port", "0", "--http-port", "0"];
 const MQTT_ADDRESS = /mqtt:\/\/[^\s:]+:(\d+)/;
+const REST_ADDRESS = /http:\/\/[^\s:]+:(\d+)\/api/;
 const KEPT_CHARACTERS = 20_000;
 
 /** `weir serve` as its users run it, on free ports of the loopback address. */
@@ -50,6 +51,11 @@ export class ServeProcess {
   /** Of MQTT, when CONNECT is answered; undefined: it ended before. */
   get port(): Promise<number | undefined> {
     return this.#port.promise;
+  }
+
+  /** Where `/readyz`, `/metrics` and REST are, once `port` is known. */
+  get httpUrl(): string {
+    return `http://127.0.0.1:${REST_ADDRESS.exec(this.#output)?.[1]}`;
   }
 
   /** What it has written last. */

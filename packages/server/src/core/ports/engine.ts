@@ -102,7 +102,7 @@ export interface Log {
    * Resolves when the record is durable (as `durability` says); only then do `tail`, `read` and `fetch` show it. When it
    * resolves, every tail of this node that had caught up has been called with the record. The payload is copied before
    * the call returns. An id makes retries safe: the same id within the engine's de-duplication time appends once.
-   * Rejects with EngineError; `maybeApplied` tells whether it may still appear.
+   * Rejects with EngineError (`full`, `overloaded`, `too-large`, …); `maybeApplied` tells whether it may still appear.
    */
   append(tenant: string, record: LogRecord, id?: string): Promise<AppendResult>;
   /** What became of an append whose outcome is unknown: its place, or undefined if it surely will never appear. */
@@ -186,7 +186,7 @@ export interface OwnedEntry {
 
 /** Which node serves a session or a share group. */
 export interface Owners {
-  /** Rejects with `foreign` if another identity owns the id. Ends the hold of whoever had it (`onTakeover` there, `fenced` for its saves). */
+  /** Rejects with `foreign` if another identity owns the id, with `full` where it is not there and there is no room. Ends the hold of whoever had it (`onTakeover` there, `fenced` for its saves). */
   acquire(kind: OwnedKind, tenant: string, id: string, identity: string): Promise<Held>;
   /** Replaces the parts given, all or nothing; a part that is undefined stays as it is. Resolves when durable; the order of calls holds. `fenced` when the hold was lost. */
   save(held: Held, parts: OwnedParts): Promise<void>;
@@ -222,6 +222,8 @@ export interface EngineHealth {
   readonly ok: boolean;
   /** What is wrong or still recovers, in words; empty when all is well. */
   readonly problems: readonly string[];
+  /** There is room only for what makes room (semantics.md §2.12): `append` and `acquire` of what is not there refuse with `full`. */
+  readonly isFull: boolean;
 }
 
 /** Where durable state lives and how nodes find each other. One contract suite for all: `engine/engine-contract.ts`. */

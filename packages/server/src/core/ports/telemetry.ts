@@ -22,6 +22,7 @@ export const limitNames = [
   "limits.directQueuedMessages",
   "limits.directQueuedBytes",
   "limits.queuedMessages",
+  "limits.diskReserveBytes",
   "mqtt.maxPacketBytes",
   "mqtt.receiveMaximum",
   "mqtt.topicAliasMaximum",

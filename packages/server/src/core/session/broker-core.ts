@@ -68,14 +68,15 @@ export class BrokerCore {
     this.#options = options;
     const routerOf = (tenant: string): Router => this.#routerOf(tenant);
     this.sessions = new SessionDirectory({ ...options, owners: options.engine.owners, routerOf });
-    this.remoteSubscriber = new RemoteSubscriber(options);
     this.#services = {
       ...options,
       directory: this.sessions,
       routerOf,
       isServing: () => this.#isServing,
       connectionCount: () => this.#clients.size,
+      isDiskFull: () => options.engine.health().isFull,
     };
+    this.remoteSubscriber = new RemoteSubscriber(this.#services);
     this.#checkpoint = new Checkpoint({ ...options, directory: this.sessions, routers: this.#routers });
     this.#addRouter(defaultTenant);
   }

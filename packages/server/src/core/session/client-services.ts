@@ -18,4 +18,6 @@ export interface ClientServices {
   /** False while the broker is starting or stopping: CONNECT is refused with 0x88. */
   readonly isServing: () => boolean;
   readonly connectionCount: () => number;
+  /** New durable state is refused (semantics.md §2.12). */
+  readonly isDiskFull: () => boolean;
 }

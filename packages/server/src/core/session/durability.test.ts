@@ -235,6 +235,21 @@ describe("what a crash leaves", () => {
 });
 
 describe("an engine that refuses", () => {
+  it("a 3.1.1 publisher that cannot be told of a full disk is read no further, and closed after 30 s", async () => {
+    const fixture = await startedCore();
+    const reader = await fixture.persistent("reader");
+    reader.give(subscribePacket(1, { topicFilter: "t" }));
+    await fixture.settle();
+    const link = await fixture.connected("old", { protocolVersion: 4 });
+    fixture.engine.hooks.fail({ kind: "append", error: new EngineError("full", "test"), outcome: "lost" });
+    link.give(publishPacket("t", "one", { qos: 1, packetId: 1 }));
+    await fixture.settle();
+    await fixture.pass(29_000);
+    expect([link.take("puback"), link.isPaused, link.isClosed]).toEqual([[], true, false]);
+    await fixture.pass(1_100);
+    expect([link.take("puback"), link.isClosed]).toEqual([[], true]);
+  });
+
   it("CONNECT is refused and leaves no session behind [MQTT-3.2.2-2]", async () => {
     const fixture = await startedCore();
     fixture.engine.hooks.fail({ kind: "save", error: new EngineError("full", "test"), outcome: "lost" });

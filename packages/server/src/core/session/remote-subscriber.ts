@@ -1,10 +1,8 @@
 import { parseShareFilter, type Qos, ReasonCode, type SubscriptionRequest } from "@weir/protocol";
-import type { Counters } from "../ports/telemetry.ts";
 import { isClientTopicFilter } from "./client-topics.ts";
-import type { Limits } from "./limits.ts";
 import { sendRetained } from "./retained-delivery.ts";
 import type { Session } from "./session.ts";
-import { subscribeRefusal } from "./subscribe-rules.ts";
+import { subscribeRefusal, type SubscribeBounds } from "./subscribe-rules.ts";
 import type { Grant } from "./subscriptions.ts";
 
 /** What somebody asks for in the place of a session's client. */
@@ -18,9 +16,9 @@ export type RemoteOutcome =
 
 /** Subscribes sessions, and ends their subscriptions, without their client: as far as their own principal may. */
 export class RemoteSubscriber {
-  readonly #bounds: { readonly limits: Limits; readonly counters: Counters };
+  readonly #bounds: SubscribeBounds;
 
-  constructor(bounds: { readonly limits: Limits; readonly counters: Counters }) {
+  constructor(bounds: SubscribeBounds) {
     this.#bounds = bounds;
   }
 

@@ -212,7 +212,7 @@ export class SessionDirectory implements SessionKeeper {
   async saveMarked(): Promise<void> {
     const marked = [...this.#marked];
     this.#marked.clear();
-    await Promise.allSettled(marked.map(async (session) => session.record?.save()));
+    await Promise.allSettled(marked.map(async (session) => session.record?.saveMarked()));
   }
 
   /** The session to resume, its connection ended; undefined: a new one is to be made. */

@@ -102,6 +102,16 @@ describe("SessionRecord", () => {
     expect((await stored())?.meta).toBe(1);
   });
 
+  it("goes on owing what nobody waits for and a full disk did not take, without a failure", async () => {
+    const { engine, source, record, stored } = await recorded();
+    engine.hooks.fail({ kind: "save", error: new EngineError("full", "test"), outcome: "lost" });
+    record.mark("meta");
+    await expect(record.saveMarked()).rejects.toMatchObject({ code: "full" });
+    expect([record.isDirty, source.failures]).toEqual([true, []]);
+    await record.saveMarked();
+    expect((await stored())?.meta).toBe(1);
+  });
+
   it("is gone after close(true), also what was about to be saved", async () => {
     const { source, record, stored } = await recorded();
     await record.save("meta");

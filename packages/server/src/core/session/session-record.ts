@@ -1,4 +1,4 @@
-import type { Held, OwnedParts, Owners, Plain } from "../ports/engine.ts";
+import { EngineError, type Held, type OwnedParts, type Owners, type Plain } from "../ports/engine.ts";
 
 /**
  * What is saved together. `progress` is the cursor and the messages in flight, which are its only exceptions
@@ -23,6 +23,8 @@ export class SessionRecord {
   readonly #source: RecordSource;
   readonly #dirty = new Set<RecordPart>();
   #next: Promise<void> | undefined;
+  /** Somebody goes on only when it is saved. */
+  #isAwaited = false;
   #isClosed = false;
 
   constructor(owners: Owners, held: Held, source: RecordSource) {
@@ -47,7 +49,14 @@ export class SessionRecord {
 
   /** Resolves when a save that began after the call is durable; rejects when it is not (or may not be). */
   save(...names: readonly RecordPart[]): Promise<void> {
+    this.#isAwaited = true;
     this.mark(...names);
+    this.#next ??= this.#saveSoon();
+    return this.#next;
+  }
+
+  /** What is marked. Nobody waits for it: on a full disk it stays marked, and nothing ends. */
+  saveMarked(): Promise<void> {
     this.#next ??= this.#saveSoon();
     return this.#next;
   }
@@ -70,11 +79,13 @@ export class SessionRecord {
     this.#next = undefined;
     if (this.#isClosed) return;
     const names = [...this.#dirty];
+    const isAwaited = this.#isAwaited;
     this.#dirty.clear();
+    this.#isAwaited = false;
     try {
       await this.#owners.save(this.#held, this.#parts(names));
     } catch (error) {
-      if (!this.#isClosed) this.#failed(names, error);
+      if (!this.#isClosed) this.#failed(names, error, isAwaited);
       throw error;
     }
   }
@@ -87,9 +98,10 @@ export class SessionRecord {
   }
 
   /** What was not saved still has to be. */
-  #failed(names: readonly RecordPart[], error: unknown): void {
+  #failed(names: readonly RecordPart[], error: unknown, isAwaited: boolean): void {
     this.mark(...names);
-    this.#source.recordFailed(error);
+    const isFull = error instanceof EngineError && error.code === "full";
+    if (isAwaited || !isFull) this.#source.recordFailed(error);
   }
 }
 

@@ -4,23 +4,26 @@ import type { Limits } from "./limits.ts";
 import { countOverlong } from "./publish-rules.ts";
 import type { Session } from "./session.ts";
 
-interface Bounds {
+export interface SubscribeBounds {
   readonly limits: Limits;
   readonly counters: Counters;
+  /** New durable state is refused (semantics.md §2.12). */
+  readonly isDiskFull: () => boolean;
 }
 
 /** What forbids a subscription whatever the policy says: no filter within the bounds, or too many. Counts it. */
 export function subscribeRefusal(
   session: Session,
-  { limits, counters }: Bounds,
+  bounds: SubscribeBounds,
   topicFilter: string,
 ): ReasonCode | undefined {
+  const { limits, counters } = bounds;
   const { maxTopicBytes, maxTopicLevels } = limits;
   if (!isTopicFilter(topicFilter, { maxBytes: maxTopicBytes, maxLevels: maxTopicLevels })) {
     countOverlong({ limits, counters }, topicFilter);
     return ReasonCode.topicFilterInvalid;
   }
-  const exceeded = exceededLimit(session, limits, topicFilter);
+  const exceeded = exceededLimit(session, bounds, topicFilter);
   if (exceeded === undefined) return undefined;
   counters.limitReached[exceeded] += 1;
   return ReasonCode.quotaExceeded;
@@ -28,11 +31,12 @@ export function subscribeRefusal(
 
 /** What there is too much of for one more filter. Replacing a subscription is always possible. */
 function exceededLimit(
-  { subscriptions }: Session,
-  { maxSubscriptions, maxSubscriptionLevels }: Limits,
+  { subscriptions, record }: Session,
+  { limits: { maxSubscriptions, maxSubscriptionLevels }, isDiskFull }: SubscribeBounds,
   topicFilter: string,
 ): LimitName | undefined {
   if (subscriptions.has(topicFilter)) return undefined;
+  if (record && isDiskFull()) return "limits.diskReserveBytes";
   if (subscriptions.size >= maxSubscriptions) return "limits.maxSubscriptions";
   const levels = subscriptions.levelCount + countLevels(topicFilter);
   return levels > maxSubscriptionLevels ? "limits.maxSubscriptionLevels" : undefined;

@@ -14,7 +14,7 @@ import {
 function describeEnd(under: EngineUnderTest): void {
   test("an engine that was just opened is healthy", async () => {
     const engine = await under.open();
-    expect(engine.health()).toEqual({ ok: true, problems: [] });
+    expect(engine.health()).toEqual({ ok: true, problems: [], isFull: false });
     engine.onHealth(() => {}).stop();
   });
 

@@ -8,6 +8,7 @@ import { record } from "../contract/engine-under-contract.ts";
 import { BackupFolder } from "./backup-folder.ts";
 import { holderOf } from "./directory-lock.ts";
 import { type EmbeddedEngine, openEmbeddedEngine } from "./embedded-engine.ts";
+import { defaultLogLimits } from "./log/log-limits.ts";
 import { checkStore, moveBackup, restoreStore } from "./store-tools.ts";
 
 const clock = new SystemClock();
@@ -29,7 +30,7 @@ afterAll(async () => {
 });
 
 const folderOf = (source: { epoch: string; backup(target: string): Promise<void> }): BackupFolder =>
-  new BackupFolder({ source, storeDirectory, directory });
+  new BackupFolder({ source, storeDirectory, directory, limits: defaultLogLimits });
 
 test("make() gives a backup its name only when it is whole, and removes what an earlier one left", async () => {
   await fs.mkdir(join(directory, "old.unfinished", "log"), { recursive: true });

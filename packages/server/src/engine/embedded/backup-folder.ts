@@ -1,7 +1,7 @@
 import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { nodeFiles } from "./disk/node-files.ts";
-import { defaultLogLimits } from "./log/log-limits.ts";
+import type { LogLimits } from "./log/log-limits.ts";
 import { statStore } from "./store-tools.ts";
 
 /** A backup on the disk. */
@@ -28,11 +28,18 @@ export class BackupFolder {
   readonly #source: BackupSource;
   readonly #storeDirectory: string;
   readonly #directory: string;
+  readonly #limits: Pick<LogLimits, "segmentBytes" | "reserveBytes">;
 
-  constructor(options: { source: BackupSource; storeDirectory: string; directory: string }) {
+  constructor(options: {
+    source: BackupSource;
+    storeDirectory: string;
+    directory: string;
+    limits: Pick<LogLimits, "segmentBytes" | "reserveBytes">;
+  }) {
     this.#source = options.source;
     this.#storeDirectory = options.storeDirectory;
     this.#directory = options.directory;
+    this.#limits = options.limits;
   }
 
   /** Of the store. */
@@ -51,7 +58,7 @@ export class BackupFolder {
     await nodeFiles.makeDirectory(this.#directory);
     const [target, store] = await Promise.all([fs.stat(this.#directory), fs.stat(this.#storeDirectory)]);
     const { tenants, controlBytes } = await statStore(this.#storeDirectory);
-    const { segmentBytes, reserveBytes } = defaultLogLimits;
+    const { segmentBytes, reserveBytes } = this.#limits;
     const logBytes = tenants.reduce(
       (sum, { bytes }) => sum + (target.dev === store.dev ? Math.min(bytes, segmentBytes) : bytes),
       0,

@@ -70,6 +70,7 @@ export class EmbeddedEngine implements Engine {
   readonly #parts: EngineParts;
   readonly #owners: EmbeddedOwners;
   readonly #buckets: EmbeddedBuckets;
+  readonly #hooks: EngineHooks;
   readonly #listeners = new Set<(health: EngineHealth) => void>();
   #fatal: Error | undefined;
   #isClosed = false;
@@ -78,15 +79,17 @@ export class EmbeddedEngine implements Engine {
   constructor(parts: EngineParts, hooks: EngineHooks) {
     const { gate, format, log, store, options } = parts;
     this.#parts = parts;
+    this.#hooks = hooks;
     this.nodeId = `embedded-${format.epoch}`;
     this.epoch = format.epoch;
     this.log = log;
-    this.#owners = new EmbeddedOwners(gate, store);
+    this.#owners = new EmbeddedOwners({ gate, store, isFull: () => log.isDiskFull });
     this.owners = this.#owners;
     this.bus = new SingleNodeBus(gate, options.clock, this.nodeId);
     this.#buckets = new EmbeddedBuckets(gate, store);
     hooks.onFatal = (error) => this.#fail(error);
     hooks.onHealthChanged = () => this.#tellHealth();
+    hooks.onFull = () => log.refused();
   }
 
   /** What was found damaged since the start, with what was lost and where the rest was set aside. */
@@ -103,13 +106,18 @@ export class EmbeddedEngine implements Engine {
     if (this.#isClosed) problems.push("the engine is closed");
     else if (this.#fatal !== undefined) problems.push(`the store has failed: ${this.#fatal.message}`);
     else if (this.log.isDiskFull) problems.push("the disk is full: durable messages are refused");
-    return { ok: problems.length === 0, problems };
+    return { ok: problems.length === 0, problems, isFull: this.log.isDiskFull };
   }
 
   onHealth(callback: (health: EngineHealth) => void): Subscription {
     const listener = (health: EngineHealth): void => callback(health);
     this.#listeners.add(listener);
     return { stop: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Called for each batch of the log: how long it took from its write until it was durable. One at a time. */
+  onCommit(callback: (seconds: number) => void): void {
+    this.#hooks.onCommit = callback;
   }
 
   drain(deadlineMs: number): Promise<void> {
@@ -195,6 +203,8 @@ class EngineHooks {
     throw error;
   };
   onHealthChanged: () => void = () => undefined;
+  onFull: () => void = () => undefined;
+  onCommit: (seconds: number) => void = () => undefined;
 }
 
 /**
@@ -264,6 +274,7 @@ function openLog(
     epoch: format.secret,
     limits: limitsOf(options),
     onFatal: (error) => hooks.onFatal(error),
+    onCommit: (seconds) => hooks.onCommit(seconds),
     onFullChanged: (isFull) => {
       if (isFull) logger.warn({ directory }, "the disk is full: appends are refused until there is room");
       else logger.info({ directory }, "the disk has room again");
@@ -283,6 +294,7 @@ async function openStore({ options, damage, lock }: SharedParts, hooks: EngineHo
       onDamage: (key, bytes) =>
         void damage.note({ path: pathOf(path, key), offset: 0, lost: undefined }, bytes),
       onFatal: (error) => hooks.onFatal(error),
+      onFull: () => hooks.onFull(),
     });
   if (lock.wasUnclean) await repairControlStore(directory, logger);
   try {

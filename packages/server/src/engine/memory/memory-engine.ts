@@ -60,7 +60,7 @@ export class MemoryEngine implements Engine {
 
   health(): EngineHealth {
     const problems = this.#closed === undefined ? this.#problems : ["the engine is closed"];
-    return { ok: problems.length === 0, problems };
+    return { ok: problems.length === 0, problems, isFull: false };
   }
 
   onHealth(callback: (health: EngineHealth) => void): Subscription {

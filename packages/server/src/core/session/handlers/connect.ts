@@ -26,14 +26,18 @@ export async function handleConnect(client: Client, packet: ConnectPacket): Prom
     if ("reasonCode" in principal) refuse(client, packet, principal);
     else await openSession(client, packet, principal);
   } catch (error) {
-    client.services.logger.error({ address: client.peer.address, error: String(error) }, "CONNECT failed");
-    if (!client.isClosed) refuse(client, packet, refusalFor(error));
+    const refusal = refusalFor(client, error);
+    if (!client.isClosed) refuse(client, packet, refusal);
   }
 }
 
-function refusalFor(error: unknown): Refusal {
-  const isFull = error instanceof EngineError && error.code === "full";
-  if (isFull) return { reasonCode: ReasonCode.quotaExceeded, reason: "full" };
+/** The engine has not kept the session. */
+function refusalFor({ services, peer }: Client, error: unknown): Refusal {
+  if (error instanceof EngineError && error.code === "full") {
+    services.counters.limitReached["limits.diskReserveBytes"] += 1;
+    return { reasonCode: ReasonCode.quotaExceeded, reason: "full" };
+  }
+  services.logger.error({ address: peer.address, error: String(error) }, "CONNECT failed");
   return { reasonCode: ReasonCode.serverUnavailable, reason: "unavailable" };
 }
 

@@ -249,10 +249,9 @@ function notDurable(connection: ServedConnection, settle: Settle, error: unknown
   const { services, link } = connection;
   const isRefused = error instanceof EngineError && !error.maybeApplied;
   const isFull = isRefused && (error.code === "full" || error.code === "overloaded");
-  services.logger.warn(
-    { session: connection.session.id, error: String(error) },
-    "a message could not be made durable",
-  );
+  // The engine tells once that the disk is full; each message that it refuses then is only counted
+  if (isRefused && error.code === "full") services.counters.limitReached["limits.diskReserveBytes"] += 1;
+  else tellNotDurable(connection, error);
   if (isFull && connection.protocolVersion === 5) {
     settle(ReasonCode.quotaExceeded);
   } else if (isFull) {
@@ -261,4 +260,9 @@ function notDurable(connection: ServedConnection, settle: Settle, error: unknown
   } else {
     connection.close("lost");
   }
+}
+
+function tellNotDurable({ services, session }: ServedConnection, error: unknown): void {
+  const told = { session: session.id, error: String(error) };
+  services.logger.warn(told, "a message could not be made durable");
 }

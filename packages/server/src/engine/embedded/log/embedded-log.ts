@@ -35,6 +35,7 @@ export interface EmbeddedLogOptions {
   readonly limits: LogLimits;
   readonly damage: DamageLog;
   readonly onFatal: (error: Error) => void;
+  readonly onCommit: (seconds: number) => void;
   readonly onFullChanged: (isFull: boolean) => void;
 }
 
@@ -75,6 +76,11 @@ export class EmbeddedLog implements Log {
 
   get isDiskFull(): boolean {
     return this.#space.isFull;
+  }
+
+  /** The system has refused a write for want of space. */
+  refused(): void {
+    this.#space.refused();
   }
 
   get tenants(): ReadonlyMap<string, TenantLog> {
@@ -199,7 +205,7 @@ export class EmbeddedLog implements Log {
   }
 
   #create(tenant: string, recovered: Awaited<ReturnType<typeof recoverLog>>): TenantLog {
-    const { clock, files, limits, epoch, logger, onFatal } = this.#options;
+    const { clock, files, limits, epoch, logger, onFatal, onCommit } = this.#options;
     const log = new TenantLog({
       clock,
       files,
@@ -210,8 +216,9 @@ export class EmbeddedLog implements Log {
       identity: { tenant, epoch },
       isDiskFull: () => this.#space.isFull,
       onAppended: (bytes) => this.#space.wrote(bytes),
-      onFull: () => this.#space.refused(),
+      onFull: () => this.refused(),
       onFatal,
+      onCommit,
       onError: (error, text) => logger.warn({ tenant, error: String(error) }, text),
     });
     this.#logs.set(tenant, log);

@@ -21,6 +21,7 @@ export interface LogWriterOptions {
   /** In the order of the batches. With an error: none of it was made durable. */
   onBatch(batch: AppendBatch, error: EngineError | undefined): void;
   onFatal(error: Error): void;
+  onCommit(seconds: number): void;
   onFull(): void;
 }
 
@@ -145,8 +146,12 @@ export class LogWriter {
     const batch = this.#batches.shift();
     this.#isCommitting = batch !== undefined && !this.#isStopped;
     if (batch === undefined || this.#isStopped) return;
+    const startedAtMs = performance.now();
     this.#write(batch).then(
-      () => this.#committed(batch),
+      () => {
+        this.#options.onCommit((performance.now() - startedAtMs) / 1_000);
+        this.#committed(batch);
+      },
       (error: Error) => this.#failed(batch, error),
     );
   }

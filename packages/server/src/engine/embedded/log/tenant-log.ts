@@ -35,6 +35,7 @@ export interface TenantLogOptions {
   readonly onAppended: (bytes: number) => void;
   readonly onFull: () => void;
   readonly onFatal: (error: Error) => void;
+  readonly onCommit: (seconds: number) => void;
   readonly onError: (error: unknown, text: string) => void;
 }
 
@@ -76,6 +77,7 @@ export class TenantLog {
         this.#settler.add(batch, error);
       },
       onFatal: options.onFatal,
+      onCommit: options.onCommit,
       onFull: options.onFull,
     });
     this.#trimmer = new LogTrimmer({

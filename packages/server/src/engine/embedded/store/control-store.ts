@@ -36,6 +36,8 @@ export interface ControlStoreOptions {
   readonly flushTimeoutMs: number;
   onDamage(key: StoreKey, bytes: Buffer): void;
   onFatal(error: Error): void;
+  /** A commit found no room. */
+  onFull(): void;
 }
 
 interface WriteGroup {
@@ -303,7 +305,10 @@ export class ControlStore {
       : new EngineError("unavailable", `the store could not be written: ${cause.message}`, true);
     for (const group of lost) group.onFailed(error);
     this.#ceiling = this.#noted();
-    if (isNoRoom) return this.#commitNext();
+    if (isNoRoom) {
+      this.#options.onFull();
+      return this.#commitNext();
+    }
     this.#rest();
     this.#options.onFatal(cause);
   }

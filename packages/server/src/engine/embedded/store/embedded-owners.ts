@@ -31,10 +31,12 @@ export class EmbeddedOwners implements Owners {
   readonly #store: ControlStore;
   readonly #holds = new Map<string, Hold>();
   readonly #takeovers = new Set<(held: Held) => void>();
+  readonly #isFull: () => boolean;
 
-  constructor(gate: EngineGate, store: ControlStore) {
-    this.#gate = gate;
-    this.#store = store;
+  constructor(options: { gate: EngineGate; store: ControlStore; isFull: () => boolean }) {
+    this.#gate = options.gate;
+    this.#store = options.store;
+    this.#isFull = options.isFull;
   }
 
   async acquire(kind: OwnedKind, tenant: string, id: string, identity: string): Promise<Held> {
@@ -48,6 +50,7 @@ export class EmbeddedOwners implements Owners {
       throw new EngineError("foreign", `${kind} ${id} belongs to another identity`);
     }
     const parts = this.#partsOf(keys);
+    if (isEmpty(parts) && this.#isFull()) throw new EngineError("full", "the disk is full");
     const held = { kind, tenant, id, epoch: this.#store.nextRevision(), created: isEmpty(parts), parts };
     this.#holds.set(rowKey, { held, identity });
     await this.#store.durable(keys.all);
