@@ -5,12 +5,12 @@ const text = (maxLength: number, description: string) => Type.String({ maxLength
 const texts = (maxItems: number, description: string) =>
   Type.Array(Type.String({ minLength: 1, maxLength: 1_024 }), { maxItems, description });
 
-const Scope = Type.Enum(
+export const Scope = Type.Enum(
   ["tokens", "sessions", "messages", "policies", "providers", "metrics", "audit", "admin", "tenants"],
   { description: "What it may do over REST; admin is all of them in its tenant, tenants is the system's" },
 );
 
-const Limits = Type.Object(
+export const Limits = Type.Object(
   {
     connections: Type.Optional(Type.Integer({ minimum: 0 })),
     publishRate: Type.Optional(Type.Number({ minimum: 0, description: "Messages a second" })),
@@ -20,23 +20,63 @@ const Limits = Type.Object(
     queuedBytes: Type.Optional(Type.Integer({ minimum: 0 })),
     sessionExpiry: Type.Optional(Type.Integer({ minimum: 0, description: "Seconds" })),
   },
-  { additionalProperties: false, description: "Not available yet: must be empty" },
-);
-const Mint = Type.Object(
-  {},
-  { additionalProperties: true, description: "Template of a minting token; not available yet" },
+  { additionalProperties: false, description: "The lowest of its own, its groups' and its tenant's count" },
 );
 const Metadata = Type.Record(Type.String(), Type.Unknown(), { description: "Yours; at most 16 KiB as JSON" });
+
+const bindings = {
+  clientIds: texts(1_000, "Client ids that it may connect with, * for any characters; empty: all"),
+  origins: texts(100, "Origins of web pages that may use it, * for any characters; empty: all"),
+  networks: texts(100, "Networks (CIDR) that it may be used from; empty: all"),
+};
+
+const Seconds = (description: string) => Type.Integer({ minimum: 1, maximum: 315_360_000, description });
+
+/** What a minting token may give: with it, and without any scope, its holder makes tokens (`POST /tokens`). */
+const Mint = Type.Object(
+  {
+    acl: Type.Optional(
+      Type.Array(PolicyEntry, {
+        maxItems: 100,
+        description:
+          "Each allow entry of a made token lies inside one of these, ${subject} being its own; deny entries hold for all",
+      }),
+    ),
+    subjects: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      minItems: 1,
+      maxItems: 100,
+      description: "For whom it may make tokens, * for any characters",
+      examples: [["user:*"]],
+    }),
+    clientIds: Type.Optional(bindings.clientIds),
+    maxTtl: Type.Optional(Seconds("The longest ttl, and the one of a token that is made without")),
+    maxExpiresIn: Type.Optional(
+      Seconds("How far away expiresAt may be, and is where a token is made without"),
+    ),
+    maxTokens: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 10_000_000,
+        default: 100_000,
+        description: "How many made tokens there may be at one time",
+      }),
+    ),
+    limits: Type.Optional(Limits),
+    origins: Type.Optional(bindings.origins),
+    networks: Type.Optional(bindings.networks),
+  },
+  {
+    additionalProperties: false,
+    description:
+      "Makes it a minting token: it may make tokens within this template, and read, change and end those and their sessions",
+  },
+);
 
 const settings = {
   name: text(256, "For people"),
   acl: Type.Array(PolicyEntry, { maxItems: 1_000 }),
   policies: texts(64, "Names of policies; not available yet: must be empty"),
-  ttl: Type.Integer({
-    minimum: 1,
-    maximum: 315_360_000,
-    description: "Seconds without use after which it ends",
-  }),
+  ttl: Seconds("Seconds without use after which it ends"),
   expiresAt: Type.String({
     maxLength: 64,
     description: "RFC 3339: when it ends, whatever its use",
@@ -46,9 +86,7 @@ const settings = {
   scopes: Type.Array(Scope, { maxItems: 16 }),
   mint: Mint,
   limits: Limits,
-  clientIds: texts(1_000, "Client ids that it may connect with, * for any characters; empty: all"),
-  origins: texts(100, "Origins of web pages that may use it, * for any characters; empty: all"),
-  networks: texts(100, "Networks (CIDR) that it may be used from; empty: all"),
+  ...bindings,
   metadata: Metadata,
 };
 
@@ -135,7 +173,12 @@ export const TokenPatch = Type.Partial(
 export type TokenPatch = Static<typeof TokenPatch>;
 
 export const TokenDeleteQuery = Type.Object(
-  { sessions: Type.Optional(Type.Boolean({ description: "Delete the sessions made with it, too" })) },
+  {
+    sessions: Type.Optional(Type.Boolean({ description: "Delete the sessions made with it, too" })),
+    minted: Type.Optional(
+      Type.Enum(["keep"], { description: "What it made goes on, under its template as it is now" }),
+    ),
+  },
   { additionalProperties: false },
 );
 export type TokenDeleteQuery = Static<typeof TokenDeleteQuery>;

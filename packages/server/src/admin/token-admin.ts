@@ -1,9 +1,16 @@
-import type { AccessToken, AccessTokens } from "../core/access/access-token.ts";
-import { AdminError, settleInEngine } from "./admin-error.ts";
+import {
+  type AccessToken,
+  type AccessTokens,
+  type AccessTokenSettings,
+  type Scope,
+  settingsOf,
+} from "../core/access/access-token.ts";
 import type { Clock } from "../core/ports/clock.ts";
+import { AdminError, settleInEngine } from "./admin-error.ts";
 import { type JsonObject, mergePatch } from "./merge-patch.ts";
+import { boundToTemplate } from "./minted-settings.ts";
 import { type Page, pageOf } from "./page.ts";
-import { type Caller, requireScope } from "./scope.ts";
+import { type Caller, hasScope } from "./scope.ts";
 import type { SessionAdmin } from "./session-admin.ts";
 import {
   declarationOf,
@@ -12,10 +19,12 @@ import {
   type TokenDeclaration,
   unchangingOf,
 } from "./token-declaration.ts";
+import { TokenMinter } from "./token-minter.ts";
+import { reachesToken, reachOf, type TokenReach } from "./token-reach.ts";
 
 export interface TokenAdminOptions {
   readonly tokens: AccessTokens;
-  readonly sessions: SessionAdmin;
+  readonly sessions: Pick<SessionAdmin, "ofToken" | "deleteAll">;
   readonly clock: Clock;
 }
 
@@ -26,12 +35,27 @@ export interface ShownToken extends AccessToken {
   readonly lastUsedAtMs: number | undefined;
 }
 
-/** What can be done with access tokens. Everything but `self` needs the scope `admin`, and stays in the caller's tenant. */
+export interface TokenDeletion {
+  /** The sessions made with it go, too. */
+  readonly deletesSessions: boolean;
+  /** What it made goes on, under its template as it is now. */
+  readonly keepsMinted: boolean;
+}
+
+/** Scopes that are power over every topic, or over other tenants. */
+const GIVEN_BY_ADMIN: readonly Scope[] = ["admin", "tokens", "policies", "providers"];
+
+/**
+ * What can be done with access tokens. Everything but `self` needs the scope `tokens`, and stays in the caller's tenant;
+ * or a minting token, and stays among those that it made (semantics.md §1.11).
+ */
 export class TokenAdmin {
   readonly #options: TokenAdminOptions;
+  readonly #minter: TokenMinter;
 
   constructor(options: TokenAdminOptions) {
     this.#options = options;
+    this.#minter = new TokenMinter(options.tokens);
   }
 
   /** @throws {AdminError} */
@@ -39,28 +63,31 @@ export class TokenAdmin {
     caller: Caller,
     declaration: TokenDeclaration,
   ): Promise<{ readonly token: ShownToken; readonly key: string }> {
-    requireScope(caller, "admin");
+    const reach = reachOf(caller, "tokens");
     const { tenant } = caller;
-    if (declaration.tenant !== undefined && declaration.tenant !== tenant) {
+    if (declaration.tenant !== undefined && declaration.tenant !== tenant)
       throw new AdminError(
         "invalid",
-        `tenant: other tenants than ${tenant}, the caller's own, are not available yet`,
+        `tenant: is ${tenant}, the caller's own, unless ?tenant= names another`,
       );
-    }
     const subject = parseSubject(declaration.subject);
-    const settings = parseTokenDeclaration(declaration);
-    if ((settings.expiresAtMs ?? Infinity) <= this.#options.clock.nowMs()) {
+    const settings = this.#settingsFor(caller, reach, declaration, subject);
+    if ((settings.expiresAtMs ?? Infinity) <= this.#options.clock.nowMs())
       throw new AdminError("invalid", "expiresAt: is past");
-    }
     const owner = { tenant, subject, mintedBy: caller.token?.id };
-    const { token, key } = await settleInEngine(this.#options.tokens.create(owner, settings));
+    const made =
+      reach.kind === "tenant" || subject === undefined
+        ? this.#options.tokens.create(owner, settings)
+        : this.#minter.make(reach, { ...owner, subject }, settings);
+    const { token, key } = await settleInEngine(made);
     return { token: this.#show(token), key };
   }
 
   /** @throws {AdminError} */
   list(caller: Caller, cursor: string | undefined, limit: number): Page<ShownToken> {
-    requireScope(caller, "admin");
-    const found = this.#options.tokens.list(caller.tenant, cursor, limit + 1);
+    const reach = reachOf(caller, "tokens");
+    const isWanted = (token: AccessToken): boolean => reachesToken(reach, token);
+    const found = this.#options.tokens.list(caller.tenant, cursor, limit + 1, isWanted);
     return pageOf(
       found.map((token) => this.#show(token)),
       limit,
@@ -69,8 +96,7 @@ export class TokenAdmin {
 
   /** @throws {AdminError} */
   get(caller: Caller, id: string): ShownToken {
-    requireScope(caller, "admin");
-    return this.#show(this.#find(caller, id));
+    return this.#show(this.#find(caller, reachOf(caller, "tokens"), id));
   }
 
   /** The caller's own token. @throws {AdminError} `not-found` where it shows a JWT */
@@ -85,8 +111,9 @@ export class TokenAdmin {
    * @throws {AdminError}
    */
   async update(caller: Caller, id: string, patch: JsonObject): Promise<ShownToken> {
-    requireScope(caller, "admin");
-    const token = this.#find(caller, id);
+    const reach = reachOf(caller, "tokens");
+    const token = this.#find(caller, reach, id);
+    requirePower(caller, token);
     const unchanging = unchangingOf(token);
     for (const [name, value] of Object.entries(unchanging)) {
       if (patch[name] !== undefined && patch[name] !== value)
@@ -96,49 +123,86 @@ export class TokenAdmin {
     const declaration = Object.fromEntries(
       Object.entries(merged).filter(([name]) => !Object.hasOwn(unchanging, name)),
     );
-    const settings = parseTokenDeclaration(declaration);
+    const settings = this.#settingsFor(caller, reach, declaration, token.subject, token);
     return this.#show(await settleInEngine(this.#options.tokens.update(token, settings)));
   }
 
   /**
-   * Deletes the token and ends its connections; with `deleteSessions` the sessions made with it go, too.
+   * Deletes the token, and what it made unless that is to be kept; their connections end.
    *
    * @throws {AdminError}
    */
-  async delete(caller: Caller, id: string, deleteSessions: boolean): Promise<void> {
-    requireScope(caller, "admin");
+  async delete(caller: Caller, id: string, { deletesSessions, keepsMinted }: TokenDeletion): Promise<void> {
     const { tokens, sessions } = this.#options;
-    const token = this.#find(caller, id);
-    // Its sessions before and after: deleting ends some, and until then a client may have come.
-    const before = deleteSessions ? sessions.ofToken(token) : [];
-    await settleInEngine(tokens.delete(token));
-    if (deleteSessions) await sessions.deleteAll([...before, ...sessions.ofToken(token)]);
+    const token = this.#find(caller, reachOf(caller, "tokens"), id);
+    requirePower(caller, token);
+    const minted = [...tokens.mintedBy(id)];
+    if (keepsMinted) await this.#keep(token, minted);
+    const gone = keepsMinted ? [token] : [token, ...minted];
+    // Their sessions before and after: deleting ends some, and until then a client may have come.
+    const ofGone = () => (deletesSessions ? gone.flatMap((one) => sessions.ofToken(one)) : []);
+    const before = ofGone();
+    // The minting token first: without it the others are worth nothing.
+    for (const one of gone) await settleInEngine(tokens.delete(one));
+    await sessions.deleteAll([...before, ...ofGone()]);
   }
 
-  #find(caller: Caller, id: string): AccessToken {
+  async #keep({ mint }: AccessToken, minted: readonly AccessToken[]): Promise<void> {
+    if (!mint) return;
+    for (const one of minted) await settleInEngine(this.#options.tokens.keepUnder(one, mint));
+  }
+
+  #settingsFor(
+    caller: Caller,
+    reach: TokenReach,
+    declaration: TokenDeclaration,
+    subject: string | undefined,
+    before?: AccessToken,
+  ): AccessTokenSettings {
+    const settings = parseTokenDeclaration(declaration);
+    if (reach.kind === "tenant") {
+      requireGivable(caller, settings, before);
+      return settings;
+    }
+    if (subject === undefined)
+      throw new AdminError("invalid", "subject: a minting token says whom it makes the token for");
+    return boundToTemplate(reach.template, subject, settings, this.#options.clock.nowMs());
+  }
+
+  #find(caller: Caller, reach: TokenReach, id: string): AccessToken {
     const token = this.#options.tokens.get(id);
-    if (token?.tenant !== caller.tenant)
+    if (token?.tenant !== caller.tenant || !reachesToken(reach, token))
       throw new AdminError("not-found", "there is no token with this id");
     return token;
   }
 
   /** Member by member, so that nothing that the store keeps besides can slip out. */
   #show(token: AccessToken): ShownToken {
-    const { id, name, subject, tenant, acl, ttlS, expiresAtMs, enabled, scopes } = token;
-    const { clientIds, origins, networks, metadata, mintedBy, createdAtMs } = token;
-    const settings = {
-      name,
-      acl,
-      ttlS,
-      expiresAtMs,
-      enabled,
-      scopes,
-      clientIds,
-      origins,
-      networks,
-      metadata,
-    };
+    const { id, subject, tenant, mintedBy, origin, createdAtMs } = token;
     const lastUsedAtMs = this.#options.tokens.lastUsedAtMs(token);
-    return { id, subject, tenant, mintedBy, createdAtMs, lastUsedAtMs, ...settings };
+    return { id, subject, tenant, mintedBy, origin, createdAtMs, lastUsedAtMs, ...settingsOf(token) };
   }
+}
+
+/** Nobody gives a scope that they lack, and only an admin says that a token never ends. */
+function requireGivable(
+  caller: Caller,
+  { scopes, ttlS, expiresAtMs }: AccessTokenSettings,
+  before?: AccessToken,
+): void {
+  const lacking = scopes.find(
+    (scope) => !hasScope(caller, scope) || (GIVEN_BY_ADMIN.includes(scope) && !hasScope(caller, "admin")),
+  );
+  if (lacking !== undefined) throw new AdminError("scope", `scopes: ${lacking} is not the caller's to give`);
+  const isEndless = ttlS === undefined && expiresAtMs === undefined;
+  const wasEndless = before?.ttlS === undefined && before?.expiresAtMs === undefined;
+  if (isEndless && !(before && wasEndless) && !hasScope(caller, "admin"))
+    throw new AdminError("invalid", "ttl: only an admin makes tokens that never end; give ttl or expiresAt");
+}
+
+/** Who may not give a scope may not change or take away the token that has it, either. */
+function requirePower(caller: Caller, { scopes }: AccessToken): void {
+  const lacking = scopes.find((scope) => !hasScope(caller, scope));
+  if (lacking !== undefined)
+    throw new AdminError("scope", `the token has the scope ${lacking}, which the caller lacks`);
 }

@@ -1,20 +1,20 @@
 import {
   type AccessToken,
   type AccessTokenSettings,
-  bindsClientId,
   type Scope,
   TOKEN_REALM,
 } from "../core/access/access-token.ts";
-import { parseIpNetwork } from "../core/access/ip-network.ts";
-import { parsePolicyEntries, type PolicyEntry, PolicyEntryError } from "../core/access/policy-entry.ts";
-import { usesClientId } from "../core/access/template.ts";
 import type { Plain } from "../core/ports/engine.ts";
+import { parseAcl } from "./acl-declaration.ts";
 import { AdminError } from "./admin-error.ts";
+import { type BindingDeclaration, parseBindings } from "./binding-declaration.ts";
+import { declareLimits, type LimitsDeclaration, parseLimits } from "./limits-declaration.ts";
 import type { JsonObject } from "./merge-patch.ts";
+import { declareMint, type MintDeclaration, parseMint } from "./mint-declaration.ts";
 import { formatTime, parseTime } from "./rfc3339-time.ts";
 
 /** A token as its maker declares it. The types of the members were checked; what they say was not. */
-export interface TokenDeclaration {
+export interface TokenDeclaration extends BindingDeclaration {
   readonly name?: string;
   readonly subject?: string;
   readonly tenant?: string;
@@ -28,17 +28,12 @@ export interface TokenDeclaration {
   readonly expiresAt?: string;
   readonly enabled?: boolean;
   readonly scopes?: readonly string[];
-  readonly mint?: unknown;
-  readonly limits?: object;
-  readonly clientIds?: readonly string[];
-  readonly origins?: readonly string[];
-  readonly networks?: readonly string[];
+  readonly mint?: MintDeclaration;
+  readonly limits?: LimitsDeclaration;
   readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
 const MAX_METADATA_CHARACTERS = 16_384;
-
-const ORIGIN = /^(?:\*|[a-z*][a-z0-9+.*-]*:\/\/[^/?#\s@]+)$/i;
 
 /**
  * What a declaration says, checked.
@@ -47,39 +42,20 @@ const ORIGIN = /^(?:\*|[a-z*][a-z0-9+.*-]*:\/\/[^/?#\s@]+)$/i;
  */
 export function parseTokenDeclaration(declaration: TokenDeclaration): AccessTokenSettings {
   refuseUnavailable(declaration);
-  const {
-    name = "",
-    ttl,
-    expiresAt,
-    enabled = true,
-    scopes = [],
-    clientIds = [],
-    origins = [],
-    networks = [],
-  } = declaration;
-  requireAll(
-    "clientIds",
-    clientIds,
-    (pattern) => pattern.isWellFormed() && !pattern.includes("\0"),
-    "is no possible client id",
-  );
-  requireAll("origins", origins, (origin) => ORIGIN.test(origin), "must look like https://app.example.com");
-  requireAll(
-    "networks",
-    networks,
-    (network) => parseIpNetwork(network) !== undefined,
-    "must look like 10.0.0.0/8 or 2001:db8::/32",
-  );
+  const { name = "", username, ttl, expiresAt, enabled = true, scopes = [], mint, limits = {} } = declaration;
+  const bindings = parseBindings(declaration, "");
   return {
     name,
-    acl: parseAcl(declaration.acl ?? [], clientIds),
+    username,
+    acl: parseAcl(declaration.acl ?? [], bindings.clientIds, "acl"),
+    policies: [...new Set(declaration.policies)],
     ttlS: ttl,
     expiresAtMs: expiresAt === undefined ? undefined : parseExpiresAt(expiresAt),
     enabled,
     scopes: [...new Set(scopes)] as Scope[],
-    clientIds: [...clientIds],
-    origins: [...origins],
-    networks: [...networks],
+    mint: mint && parseMint(mint),
+    limits: parseLimits(limits),
+    ...bindings,
     metadata: parseMetadata(declaration.metadata ?? {}),
   };
 }
@@ -97,11 +73,15 @@ export function parseSubject(subject: string | undefined): string | undefined {
 export function declarationOf(token: AccessToken): JsonObject {
   return {
     name: token.name,
+    ...(token.username !== undefined && { username: token.username }),
     acl: token.acl as unknown as JsonObject[],
+    policies: token.policies,
     ...(token.ttlS !== undefined && { ttl: token.ttlS }),
     ...(token.expiresAtMs !== undefined && { expiresAt: formatTime(token.expiresAtMs) }),
     enabled: token.enabled,
     scopes: token.scopes,
+    ...(token.mint && { mint: declareMint(token.mint) }),
+    limits: declareLimits(token.limits) as JsonObject,
     clientIds: token.clientIds,
     origins: token.origins,
     networks: token.networks,
@@ -115,38 +95,14 @@ export function unchangingOf(token: AccessToken): Readonly<Record<string, string
   return { id, subject, tenant, mintedBy, createdAt: formatTime(createdAtMs), realm: TOKEN_REALM };
 }
 
-function refuseUnavailable(declaration: TokenDeclaration): void {
-  const { username, password, policies = [], mint, limits = {} } = declaration;
+function refuseUnavailable({ username, password, policies = [] }: TokenDeclaration): void {
   const unavailable: readonly (readonly [member: string, isUsed: boolean])[] = [
     ["username", username !== undefined],
     ["password", password !== undefined],
     ["policies", policies.length > 0],
-    ["mint", mint !== undefined],
-    ["limits", Object.keys(limits).length > 0],
   ];
   const used = unavailable.find(([, isUsed]) => isUsed);
   if (used) throw invalid(used[0], "is not available yet; leave it out");
-}
-
-/** A client that chooses its client id freely would choose by it whose data it reads (semantics.md §1.1). */
-function parseAcl(value: readonly unknown[], clientIds: readonly string[]): readonly PolicyEntry[] {
-  const acl = parseEntries(value);
-  if (usesClientId(acl) && !bindsClientId(clientIds)) {
-    throw invalid(
-      "acl",
-      "uses ${clientId}, so clientIds must say which client ids the token may connect with",
-    );
-  }
-  return acl;
-}
-
-function parseEntries(value: readonly unknown[]): readonly PolicyEntry[] {
-  try {
-    return parsePolicyEntries(value);
-  } catch (error) {
-    if (error instanceof PolicyEntryError) throw new AdminError("invalid", error.message);
-    throw error;
-  }
 }
 
 function parseExpiresAt(text: string): number {
@@ -161,16 +117,6 @@ function parseMetadata(metadata: Readonly<Record<string, unknown>>): { readonly 
     throw invalid("metadata", `is longer than ${MAX_METADATA_CHARACTERS} characters`);
   }
   return metadata as { readonly [name: string]: Plain };
-}
-
-function requireAll(
-  member: string,
-  values: readonly string[],
-  isGood: (value: string) => boolean,
-  problem: string,
-): void {
-  const bad = values.findIndex((value) => !isGood(value));
-  if (bad >= 0) throw invalid(`${member}[${bad}]`, problem);
 }
 
 function invalid(member: string, problem: string): AdminError {

@@ -1,14 +1,17 @@
-import type {
-  AccessToken,
-  AccessTokens,
-  AccessTokenSettings,
-  TokenOwner,
+import {
+  type AccessToken,
+  type AccessTokens,
+  type AccessTokenSettings,
+  settingsOf,
+  type TokenOwner,
 } from "../core/access/access-token.ts";
 import type { Clock } from "../core/ports/clock.ts";
+import type { MintTemplate } from "../core/access/mint-template.ts";
 import { EngineError, type Kv, type KvEvent, type Subscription } from "../core/ports/engine.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import { createAccessKey, createTokenId, hashesEqual, hashKey, tokenIdOf } from "./access-key.ts";
 import { SortedIds } from "../core/objects/sorted-ids.ts";
+import { TokenIdIndex } from "./token-id-index.ts";
 import { decodeStoredToken, encodeStoredToken, type StoredToken } from "./stored-token.ts";
 
 export interface AccessTokenStoreOptions {
@@ -40,6 +43,8 @@ export class AccessTokenStore implements AccessTokens {
   readonly #logger: Logger;
   readonly #byId = new Map<string, Indexed>();
   readonly #ids = new SortedIds();
+  readonly #byMinter = new TokenIdIndex();
+  readonly #bySubject = new TokenIdIndex();
   /** Deleted here while late news of their last state may still come; ids are never used again. */
   readonly #deleted = new Set<string>();
   readonly #usedAtMs = new Map<string, number>();
@@ -89,15 +94,38 @@ export class AccessTokenStore implements AccessTokens {
     for (const { token } of this.#byId.values()) yield token;
   }
 
-  list(tenant: string, after: string | undefined, limit: number): readonly AccessToken[] {
+  list(
+    tenant: string,
+    after: string | undefined,
+    limit: number,
+    isWanted: (token: AccessToken) => boolean = () => true,
+  ): readonly AccessToken[] {
     const page: AccessToken[] = [];
     for (const id of this.#ids.after(after)) {
       const token = this.get(id);
-      if (token?.tenant !== tenant) continue;
+      if (token?.tenant !== tenant || !isWanted(token)) continue;
       if (page.length === limit) break;
       page.push(token);
     }
     return page;
+  }
+
+  *mintedBy(id: string): Generator<StoredToken> {
+    for (const made of this.#byMinter.of(id)) {
+      const token = this.get(made);
+      if (token) yield token;
+    }
+  }
+
+  mintedCount(id: string): number {
+    return this.#byMinter.count(id);
+  }
+
+  *ofSubject(tenant: string, subject: string): Generator<StoredToken> {
+    for (const id of this.#bySubject.of(subjectKey(tenant, subject))) {
+      const token = this.get(id);
+      if (token) yield token;
+    }
   }
 
   /**
@@ -163,6 +191,10 @@ export class AccessTokenStore implements AccessTokens {
     });
   }
 
+  async keepUnder({ id }: AccessToken, template: MintTemplate): Promise<void> {
+    await this.#replace(id, (token) => ({ ...token, origin: { kind: "kept", template } }));
+  }
+
   async delete(token: AccessToken): Promise<void> {
     if (!this.#byId.has(token.id)) return;
     await this.#kv.delete(token.id);
@@ -221,6 +253,7 @@ export class AccessTokenStore implements AccessTokens {
       subject: owner.subject ?? id,
       tenant: owner.tenant,
       mintedBy: owner.mintedBy,
+      origin: { kind: owner.isMinted ? "minted" : "free" },
       createdAtMs: this.#clock.nowMs(),
       lastUsedAtMs: undefined,
       version: 1,
@@ -274,21 +307,40 @@ export class AccessTokenStore implements AccessTokens {
     const { token } = news;
     const before = this.get(token.id);
     if (this.#deleted.has(token.id) || (before && before.version >= token.version)) return;
+    if (before) this.#unindex(before);
     this.#byId.set(token.id, news);
+    this.#index(token);
     this.#ids.add(token.id);
     if (token.isBuiltIn) this.#builtIn = token.id;
     for (const listener of this.#listeners) listener(before, token);
+  }
+
+  #index(token: StoredToken): void {
+    this.#bySubject.add(subjectKey(token.tenant, token.subject), token.id);
+    if (token.origin.kind === "minted" && token.mintedBy !== undefined)
+      this.#byMinter.add(token.mintedBy, token.id);
+  }
+
+  #unindex(token: StoredToken): void {
+    this.#bySubject.remove(subjectKey(token.tenant, token.subject), token.id);
+    if (token.mintedBy !== undefined) this.#byMinter.remove(token.mintedBy, token.id);
   }
 
   #forget(id: string): void {
     const before = this.get(id);
     if (!before) return;
     this.#byId.delete(id);
+    this.#unindex(before);
     this.#ids.remove(id);
     this.#usedAtMs.delete(id);
     if (this.#builtIn === id) this.#builtIn = undefined;
     for (const listener of this.#listeners) listener(before, undefined);
   }
+}
+
+/** No two pairs share one. */
+function subjectKey(tenant: string, subject: string): string {
+  return `${tenant.length}:${tenant}${subject}`;
 }
 
 function isConflict(error: unknown): boolean {
@@ -297,18 +349,5 @@ function isConflict(error: unknown): boolean {
 
 /** Whether nobody has changed a token between two of its states: saves of the last use lie there, too. */
 export function isSameSettings(present: AccessToken, known: AccessToken): boolean {
-  const comparable = (token: AccessToken): string =>
-    JSON.stringify([
-      token.name,
-      token.acl,
-      token.ttlS,
-      token.expiresAtMs,
-      token.enabled,
-      token.scopes,
-      token.clientIds,
-      token.origins,
-      token.networks,
-      token.metadata,
-    ]);
-  return comparable(present) === comparable(known);
+  return JSON.stringify(settingsOf(present)) === JSON.stringify(settingsOf(known));
 }

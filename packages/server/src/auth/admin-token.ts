@@ -1,23 +1,18 @@
-import type { AccessTokenSettings } from "../core/access/access-token.ts";
+import { type AccessTokenSettings, emptySettings } from "../core/access/access-token.ts";
 import type { AccessTokenStore } from "./access-token-store.ts";
 
 const MIN_ADMIN_TOKEN_CHARACTERS = 32;
 
 const SETTINGS: AccessTokenSettings = {
+  ...emptySettings,
   name: "admin",
-  // `#` reaches no `$…` topic, so reading $SYS is named.
+  // `#` reaches no `$…` topic, so reading those is named.
   acl: [
     { actions: ["publish", "subscribe", "replay"], topic: "#" },
     { actions: ["subscribe"], topic: "$SYS/#" },
+    { actions: ["subscribe"], topic: "$audit/#" },
   ],
-  ttlS: undefined,
-  expiresAtMs: undefined,
-  enabled: true,
-  scopes: ["admin"],
-  clientIds: [],
-  origins: [],
-  networks: [],
-  metadata: {},
+  scopes: ["admin", "tenants"],
 };
 
 /**
@@ -26,20 +21,28 @@ const SETTINGS: AccessTokenSettings = {
  *
  * @param given the operator's choice, any text of at least 32 characters
  * @returns the key if one was made here: it is shown once, and nowhere else
- * @throws {Error} with the remedy, if `given` is too short
+ * @throws {Error} with the remedy, if `given` is too short or fits no header of HTTP
  */
 export async function ensureAdminToken(
   store: AccessTokenStore,
   tenant: string,
   given: string | undefined,
 ): Promise<string | undefined> {
-  if (given !== undefined && [...given].length < MIN_ADMIN_TOKEN_CHARACTERS) {
-    throw new Error(
-      `WEIR_ADMIN_TOKEN has ${[...given].length} characters; it must have at least ${MIN_ADMIN_TOKEN_CHARACTERS} ` +
-        "(for example the output of: openssl rand -base64 32)",
-    );
-  }
+  const problem = given === undefined ? undefined : problemOf(given);
+  if (problem !== undefined)
+    throw new Error(`WEIR_ADMIN_TOKEN ${problem} (for example the output of: openssl rand -base64 32)`);
   if (given === undefined && store.builtIn) return undefined;
   const key = await store.setBuiltIn(given, { tenant, subject: undefined, mintedBy: undefined }, SETTINGS);
   return given === undefined ? key : undefined;
+}
+
+/** What no Authorization header can carry would let nobody in over REST: HTTP takes spaces off both ends. */
+function problemOf(given: string): string | undefined {
+  const { length } = [...given];
+  if (length < MIN_ADMIN_TOKEN_CHARACTERS)
+    return `has ${length} characters; it must have at least ${MIN_ADMIN_TOKEN_CHARACTERS}`;
+  // oxlint-disable-next-line no-control-regex -- these are what is looked for
+  if (/[\u0000-\u001f\u007f]/.test(given))
+    return "holds a tab, line break or other control character; leave it out";
+  return given === given.trim() ? undefined : "begins or ends with a space; leave it out";
 }

@@ -1,6 +1,8 @@
-import type { AccessToken, Scope } from "../core/access/access-token.ts";
+import type { AccessToken, Scope, TokenOrigin } from "../core/access/access-token.ts";
 import { parsePolicyEntries } from "../core/access/policy-entry.ts";
 import type { Plain } from "../core/ports/engine.ts";
+import { decodeLimits, decodeMint, encodeMint } from "./mint-record.ts";
+import { numberIn, objectIn, optionalStringIn, stringIn, stringsIn } from "./stored-fields.ts";
 
 /** A token as it is kept. */
 export interface StoredToken extends AccessToken {
@@ -14,11 +16,11 @@ export interface StoredToken extends AccessToken {
   readonly version: number;
 }
 
-type PlainObject = { readonly [name: string]: Plain };
-
 /** For the engine's key-value store. */
 export function encodeStoredToken(token: StoredToken): Plain {
-  return { ...token, acl: token.acl.map((entry) => ({ ...entry })) };
+  const acl = token.acl.map((entry) => ({ ...entry }));
+  const mint = token.mint && encodeMint(token.mint);
+  return { ...token, acl, mint, limits: { ...token.limits }, origin: encodeOrigin(token.origin) };
 }
 
 /** @throws {Error} if the value is not what `encodeStoredToken` makes: the store is damaged or newer than this broker */
@@ -29,18 +31,23 @@ export function decodeStoredToken(value: Plain): StoredToken {
   return {
     id: stringIn(stored, "id"),
     name: stringIn(stored, "name"),
+    username: optionalStringIn(stored, "username"),
     subject: stringIn(stored, "subject"),
     tenant: stringIn(stored, "tenant"),
     acl: parsePolicyEntries(stored["acl"]),
+    policies: "policies" in stored ? stringsIn(stored, "policies") : [],
     ttlS: numberIn(stored, "ttlS"),
     expiresAtMs: numberIn(stored, "expiresAtMs"),
     enabled: stored["enabled"] === true,
     scopes: stringsIn(stored, "scopes") as readonly Scope[],
+    mint: stored["mint"] == null ? undefined : decodeMint(stored["mint"]),
+    limits: decodeLimits(stored["limits"]),
     clientIds: stringsIn(stored, "clientIds"),
     origins: stringsIn(stored, "origins"),
     networks: stringsIn(stored, "networks"),
     metadata: objectIn(stored["metadata"]),
-    mintedBy: stored["mintedBy"] == null ? undefined : stringIn(stored, "mintedBy"),
+    mintedBy: optionalStringIn(stored, "mintedBy"),
+    origin: decodeOrigin(stored["origin"]),
     createdAtMs: numberIn(stored, "createdAtMs") ?? 0,
     lastUsedAtMs: numberIn(stored, "lastUsedAtMs"),
     keyHash,
@@ -49,33 +56,15 @@ export function decodeStoredToken(value: Plain): StoredToken {
   };
 }
 
-function objectIn(value: Plain): PlainObject {
-  if (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !(value instanceof Uint8Array)
-  ) {
-    return value as PlainObject;
-  }
-  throw new Error("a stored token is not an object");
+function encodeOrigin(origin: TokenOrigin): Plain {
+  return origin.kind === "kept" ? { kind: "kept", template: encodeMint(origin.template) } : { ...origin };
 }
 
-function stringIn(stored: PlainObject, name: string): string {
-  const value = stored[name];
-  if (typeof value === "string") return value;
-  throw new Error(`${name} is not text`);
-}
-
-function stringsIn(stored: PlainObject, name: string): readonly string[] {
-  const value = stored[name];
-  if (Array.isArray(value) && value.every((element) => typeof element === "string")) return value;
-  throw new Error(`${name} is not a list of texts`);
-}
-
-/** Absent where it is not set; `null` is how some stores keep that. */
-function numberIn(stored: PlainObject, name: string): number | undefined {
-  const value = stored[name] ?? undefined;
-  if (value === undefined || typeof value === "number") return value;
-  throw new Error(`${name} is not a number`);
+/** Tokens that were stored before there were minting tokens are free. */
+function decodeOrigin(value: Plain): TokenOrigin {
+  if (value == null) return { kind: "free" };
+  const { kind, template } = objectIn(value);
+  if (kind === "free" || kind === "minted") return { kind };
+  if (kind === "kept") return { kind, template: decodeMint(template) };
+  throw new Error("origin is of no known kind");
 }

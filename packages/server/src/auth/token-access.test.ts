@@ -1,7 +1,7 @@
 import { ReasonCode } from "@weir/protocol";
 import { FakeClock } from "@weir/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { AccessToken, AccessTokenSettings } from "../core/access/access-token.ts";
+import { type AccessToken, type AccessTokenSettings, emptySettings } from "../core/access/access-token.ts";
 import type { Authentication, Credentials } from "../core/access/authenticator.ts";
 import { Policy } from "../core/access/policy.ts";
 import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
@@ -16,16 +16,8 @@ const ADMIN_KEY = "an admin token of at least 32 characters";
 const LOCAL: Peer = { transport: "tcp", address: "127.0.0.1", port: 50_000 };
 
 const settings: AccessTokenSettings = {
-  name: "",
+  ...emptySettings,
   acl: [{ actions: ["subscribe"], topic: "data/${subject}/#" }],
-  ttlS: undefined,
-  expiresAtMs: undefined,
-  enabled: true,
-  scopes: [],
-  clientIds: [],
-  origins: [],
-  networks: [],
-  metadata: {},
 };
 
 /** A session as far as tokens know it. */
@@ -252,6 +244,14 @@ describe("the admin token", () => {
     await expect(openAccess().open("too short")).rejects.toThrow(
       "WEIR_ADMIN_TOKEN has 9 characters; it must have at least 32",
     );
+  });
+
+  it("that no header of HTTP can carry stops the start with the remedy", async () => {
+    const text = "x".repeat(32);
+    await expect(openAccess().open(`${text}\n`)).rejects.toThrow(
+      "holds a tab, line break or other control character",
+    );
+    await expect(openAccess().open(` ${text}`)).rejects.toThrow("begins or ends with a space");
   });
 });
 

@@ -1,4 +1,6 @@
 import type { CreatedToken, PolicyEntry, Session, Token } from "@weir/api";
+import { declareLimits } from "../admin/limits-declaration.ts";
+import { declareMint } from "../admin/mint-declaration.ts";
 import { formatTime } from "../admin/rfc3339-time.ts";
 import type { SessionView, SubscriptionView } from "../admin/session-admin.ts";
 import type { ShownToken } from "../admin/token-admin.ts";
@@ -10,13 +12,15 @@ export function presentToken(token: ShownToken): Token {
     name: token.name,
     subject: token.subject,
     tenant: token.tenant,
+    ...(token.username !== undefined && { username: token.username }),
     acl: token.acl as PolicyEntry[],
-    policies: [],
+    policies: [...token.policies],
     ...(token.ttlS !== undefined && { ttl: token.ttlS }),
     ...(token.expiresAtMs !== undefined && { expiresAt: formatTime(token.expiresAtMs) }),
     enabled: token.enabled,
     scopes: [...token.scopes],
-    limits: {},
+    ...(token.mint && { mint: declareMint(token.mint) as Token["mint"] & object }),
+    limits: declareLimits(token.limits),
     clientIds: [...token.clientIds],
     origins: [...token.origins],
     networks: [...token.networks],

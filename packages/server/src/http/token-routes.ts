@@ -60,11 +60,10 @@ function addWriting(api: FastifyInstance, tokens: TokenAdmin, authorization: Aut
       schema: { tags, summary: "Delete an access token; its connections end", querystring: TokenDeleteQuery },
     },
     async (request, reply) => {
-      await tokens.delete(
-        authorization.callerOf(request),
-        request.params.id,
-        request.query.sessions ?? false,
-      );
+      await tokens.delete(authorization.callerOf(request), request.params.id, {
+        deletesSessions: request.query.sessions ?? false,
+        keepsMinted: request.query.minted === "keep",
+      });
       return reply.code(204).send();
     },
   );

@@ -1,5 +1,7 @@
 import type { Plain } from "../ports/engine.ts";
+import type { MintTemplate } from "./mint-template.ts";
 import type { PolicyEntry } from "./policy-entry.ts";
+import type { PrincipalLimits } from "./principal-limits.ts";
 import type { Principal } from "./principal.ts";
 
 /** The realm of every identity that an access token stands for. */
@@ -27,13 +29,20 @@ export const scopeNames = [
 export interface AccessTokenSettings {
   /** For people; may be empty. */
   readonly name: string;
+  /** What its holder may log in with besides the key, together with a password; undefined: the key alone. */
+  readonly username: string | undefined;
   readonly acl: readonly PolicyEntry[];
+  /** Names of policies whose entries count besides `acl`. */
+  readonly policies: readonly string[];
   /** Seconds without use after which it ends; undefined: it may rest for ever. */
   readonly ttlS: number | undefined;
   /** Milliseconds since the epoch; undefined: never. */
   readonly expiresAtMs: number | undefined;
   readonly enabled: boolean;
   readonly scopes: readonly Scope[];
+  /** Makes it a minting token: the tokens that it may make. */
+  readonly mint: MintTemplate | undefined;
+  readonly limits: PrincipalLimits;
   /** Client ids that it may connect with, `*` for any characters; empty: all. */
   readonly clientIds: readonly string[];
   /** Origins of the web pages that may use it; empty: all. */
@@ -43,13 +52,48 @@ export interface AccessTokenSettings {
   readonly metadata: { readonly [name: string]: Plain };
 }
 
+/**
+ * `free`: by a scope, on its own from then on. `minted`: by a minting token, whose template bounds it as long as that
+ * token lives; it ends with it. `kept`: its minting token was deleted and it was to stay, under the template of then.
+ */
+export type TokenOrigin =
+  | { readonly kind: "free" }
+  | { readonly kind: "minted" }
+  | { readonly kind: "kept"; readonly template: MintTemplate };
+
+/** A token that may do nothing yet, and never ends. */
+export const emptySettings: AccessTokenSettings = {
+  name: "",
+  username: undefined,
+  acl: [],
+  policies: [],
+  ttlS: undefined,
+  expiresAtMs: undefined,
+  enabled: true,
+  scopes: [],
+  mint: undefined,
+  limits: {},
+  clientIds: [],
+  origins: [],
+  networks: [],
+  metadata: {},
+};
+
+/** The settings of a token, and nothing else that it holds. */
+export function settingsOf(token: AccessTokenSettings): AccessTokenSettings {
+  const names = Object.keys(emptySettings) as (keyof AccessTokenSettings)[];
+  return Object.fromEntries(names.map((name) => [name, token[name]])) as unknown as AccessTokenSettings;
+}
+
 /** An opaque secret that stands for an identity with an ACL, without the secret. */
 export interface AccessToken extends AccessTokenSettings {
   readonly id: string;
   readonly subject: string;
   readonly tenant: string;
-  /** The id of the token that made it; undefined: the broker made it itself. */
+  /** The id of the token that made it; undefined: the broker made it itself, or a JWT did. */
   readonly mintedBy: string | undefined;
+  /** By what right it was made; whatever its maker does later, that stays. */
+  readonly origin: TokenOrigin;
   readonly createdAtMs: number;
 }
 
@@ -66,8 +110,17 @@ export interface Caller {
 export interface AccessTokens {
   /** Disabled and lately expired ones too. */
   get(id: string): AccessToken | undefined;
-  /** In order of creation, at most `limit`, those after the id `after`. */
-  list(tenant: string, after: string | undefined, limit: number): readonly AccessToken[];
+  /** In order of creation, at most `limit`, those after the id `after`; only those that `isWanted`. */
+  list(
+    tenant: string,
+    after: string | undefined,
+    limit: number,
+    isWanted?: (token: AccessToken) => boolean,
+  ): readonly AccessToken[];
+  /** Those that a minting token has made and that still depend on it. */
+  mintedBy(id: string): Iterable<AccessToken>;
+  mintedCount(id: string): number;
+  ofSubject(tenant: string, subject: string): Iterable<AccessToken>;
   /** Milliseconds since the epoch; undefined: never used. */
   lastUsedAtMs(token: AccessToken): number | undefined;
   /**
@@ -80,6 +133,8 @@ export interface AccessTokens {
   ): Promise<{ readonly token: AccessToken; readonly key: string }>;
   /** Rejects with EngineError, `conflict` if the token is no longer what `token` says. */
   update(token: AccessToken, settings: AccessTokenSettings): Promise<AccessToken>;
+  /** The minted token goes on under this template when its minting token is gone. Rejects with EngineError. */
+  keepUnder(token: AccessToken, template: MintTemplate): Promise<void>;
   /** Rejects with EngineError. A token that is gone is no error. */
   delete(token: AccessToken): Promise<void>;
 }
@@ -89,6 +144,8 @@ export interface TokenOwner {
   /** Undefined: the token's id. */
   readonly subject: string | undefined;
   readonly mintedBy: string | undefined;
+  /** Free by default. */
+  readonly isMinted?: boolean;
 }
 
 /** Whether `pattern`, in which `*` stands for any characters or none, matches the whole text. Linear in both. */

@@ -15,7 +15,7 @@ export interface PrincipalLimits {
   readonly sessionExpiryS?: number;
 }
 
-const names: readonly (keyof PrincipalLimits)[] = [
+export const principalLimitNames: readonly (keyof PrincipalLimits)[] = [
   "connections",
   "publishRate",
   "publishBytesRate",
@@ -28,7 +28,7 @@ const names: readonly (keyof PrincipalLimits)[] = [
 /** The lowest of each: a token's own, its groups', its tenant's. */
 export function lowestLimits(all: readonly PrincipalLimits[]): PrincipalLimits {
   const limits: { -readonly [name in keyof PrincipalLimits]: PrincipalLimits[name] } = {};
-  for (const name of names) {
+  for (const name of principalLimitNames) {
     const lowest = Math.min(...all.map((one) => one[name] ?? Infinity));
     if (lowest !== Infinity) limits[name] = lowest;
   }

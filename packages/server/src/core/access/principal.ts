@@ -33,6 +33,8 @@ export interface Principal extends Partial<OAuthOrigin> {
   readonly identity: Identity;
   /** Absent for a JWT and for anonymous access. */
   readonly tokenId?: string;
+  /** The id of the minting token that made its token (semantics.md §1.11). */
+  readonly minter?: string;
   readonly clientId: string;
   policy: Policy;
   /** The lowest of what the token, the groups and the tenant say. */

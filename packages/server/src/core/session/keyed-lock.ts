@@ -2,13 +2,13 @@
 export class KeyedLock {
   readonly #last = new Map<string, Promise<void>>();
 
-  async run(key: string, task: () => Promise<void>): Promise<void> {
+  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);
     const done = before ? before.then(task, task) : task();
     const settled = done.then(ignore, ignore);
     this.#last.set(key, settled);
     try {
-      await done;
+      return await done;
     } finally {
       if (this.#last.get(key) === settled) this.#last.delete(key);
     }

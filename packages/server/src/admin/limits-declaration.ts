@@ -1,0 +1,28 @@
+import { type PrincipalLimits, principalLimitNames } from "../core/access/principal-limits.ts";
+
+/** Limits as REST and configuration spell them; the types of the members were checked. */
+export interface LimitsDeclaration {
+  readonly connections?: number;
+  readonly publishRate?: number;
+  readonly publishBytesRate?: number;
+  readonly subscriptions?: number;
+  readonly queuedMessages?: number;
+  readonly queuedBytes?: number;
+  /** Seconds. */
+  readonly sessionExpiry?: number;
+}
+
+/** In the core's words. */
+export function parseLimits({ sessionExpiry, ...others }: LimitsDeclaration): PrincipalLimits {
+  const given: PrincipalLimits = {
+    ...others,
+    ...(sessionExpiry !== undefined && { sessionExpiryS: sessionExpiry }),
+  };
+  const known = principalLimitNames.filter((name) => given[name] !== undefined);
+  return Object.fromEntries(known.map((name) => [name, given[name]]));
+}
+
+/** The counterpart of {@link parseLimits}. */
+export function declareLimits({ sessionExpiryS, ...others }: PrincipalLimits): LimitsDeclaration {
+  return { ...others, ...(sessionExpiryS !== undefined && { sessionExpiry: sessionExpiryS }) };
+}
