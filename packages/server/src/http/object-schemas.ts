@@ -1,3 +1,4 @@
+import { Group, GroupPut, Policy, PolicyPut, Provider, ProviderPut } from "@weir/api";
 import type { TSchema } from "typebox";
 
 /** How one kind of named objects is written and shown. */
@@ -9,4 +10,8 @@ export interface ObjectSchemas {
 }
 
 /** By the path of the collection. */
-export const objectSchemas: Readonly<Record<string, ObjectSchemas>> = {};
+export const objectSchemas: Readonly<Record<string, ObjectSchemas>> = {
+  policies: { put: PolicyPut, shown: Policy },
+  groups: { put: GroupPut, shown: Group },
+  providers: { put: ProviderPut, shown: Provider },
+};
