@@ -40,4 +40,6 @@ export async function migrateDatabase(db: Kysely<Database>): Promise<void> {
 }
 
 const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: string) =>
-  NUMBER_TYPES.has(oid) ? Number : pg.types.getTypeParser(oid, format as "text");
+  NUMBER_TYPES.has(oid)
+    ? Number
+    : (pg.types.getTypeParser(oid, format as "text") as (value: string) => unknown);

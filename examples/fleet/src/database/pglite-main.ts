@@ -2,6 +2,7 @@
 //   node pglite-main.ts DIRECTORY PORT
 import { PGlite } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
+import { endOnSignal } from "../process/end-on-signal.ts";
 
 const MAX_CONNECTIONS = 64;
 
@@ -18,13 +19,7 @@ const server = new PGLiteSocketServer({
 await server.start();
 process.stdout.write("ready\n");
 
-let isClosing = false;
-async function close(): Promise<void> {
-  if (isClosing) return;
-  isClosing = true;
+endOnSignal(async () => {
   await server.stop();
   await db.close();
-  process.exit(0);
-}
-process.on("SIGTERM", () => void close());
-process.on("SIGINT", () => void close());
+});
