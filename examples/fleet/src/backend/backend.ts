@@ -46,8 +46,9 @@ const MAX_BODY_BYTES = 65_536;
 /** The backend's server; it does not listen yet. It keeps nothing itself: any number may run side by side. */
 export async function createBackend(options: BackendOptions): Promise<Api> {
   const { logger, isBehindProxy, webDirectory, mqttUrl } = options;
+  const loggerInstance: FastifyBaseLogger = logger;
   const app = Fastify({
-    loggerInstance: logger,
+    loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: isBehindProxy,

@@ -1,5 +1,10 @@
 import formbody from "@fastify/formbody";
-import Fastify, { type FastifyInstance, type FastifyReply, LogController } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from "fastify";
 import type { Logger } from "pino";
 import type { DeviceDirectory } from "./device-directory.ts";
 import { parseOsmandReport } from "./osmand-report.ts";
@@ -16,8 +21,9 @@ const RETRY_AFTER_S = 5;
 
 /** Takes positions from trackers over HTTP, in the OsmAnd form: GET or POST, in the query or as a form. */
 export async function createIngestServer(options: IngestServerOptions): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = options.logger;
   const app = Fastify({
-    loggerInstance: options.logger,
+    loggerInstance,
     logController: new LogController({ disableRequestLogging: true }), // a device's id, which is its secret, stands in the URL
     bodyLimit: MAX_BODY_BYTES,
   });
