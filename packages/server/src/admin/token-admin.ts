@@ -142,8 +142,7 @@ export class TokenAdmin {
     // Their sessions before and after: deleting ends some, and until then a client may have come.
     const ofGone = () => (deletesSessions ? gone.flatMap((one) => sessions.ofToken(one)) : []);
     const before = ofGone();
-    // The minting token first: without it the others are worth nothing.
-    for (const one of gone) await settleInEngine(tokens.delete(one));
+    await settleInEngine(tokens.delete(token));
     await sessions.deleteAll([...before, ...ofGone()]);
   }
 

@@ -196,10 +196,23 @@ export class AccessTokenStore implements AccessTokens {
   }
 
   async delete(token: AccessToken): Promise<void> {
-    if (!this.#byId.has(token.id)) return;
-    await this.#kv.delete(token.id);
-    this.#deleted.add(token.id);
-    this.#forget(token.id);
+    // What it made is looked for after it is gone: until then it may make more.
+    if (this.#byId.has(token.id)) await this.#delete(token);
+    for (const made of this.mintedBy(token.id)) await this.#delete(made);
+  }
+
+  async #delete({ id }: AccessToken): Promise<void> {
+    await this.#kv.delete(id);
+    this.#deleted.add(id);
+    this.#forget(id);
+  }
+
+  /** Removes what was made by tokens that are gone: a crash came between the two. */
+  async deleteOrphans(): Promise<void> {
+    for (const { token } of Array.from(this.#byId.values())) {
+      const isOrphan = token.origin.kind === "minted" && !this.#byId.has(token.mintedBy ?? "");
+      if (isOrphan) await this.#delete(token);
+    }
   }
 
   /**

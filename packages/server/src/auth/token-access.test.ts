@@ -25,6 +25,7 @@ class FakeSession {
   readonly principal: Principal;
   isConnected = true;
   changes = 0;
+  endChanges = 0;
   readonly ends: PrincipalEnd[] = [];
 
   constructor(principal: Principal) {
@@ -33,6 +34,10 @@ class FakeSession {
 
   policyChanged(): void {
     this.changes++;
+  }
+
+  endChanged(): void {
+    this.endChanges++;
   }
 
   endPrincipal(why: PrincipalEnd): void {

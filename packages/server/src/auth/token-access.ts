@@ -4,7 +4,10 @@ import type { Kv } from "../core/ports/engine.ts";
 import { AccessTokenStore, isSameSettings } from "./access-token-store.ts";
 import { ensureAdminToken } from "./admin-token.ts";
 import type { AnonymousAccess } from "./anonymous-access.ts";
+import { MintedTokens } from "./minted-tokens.ts";
+import { SlicedWork } from "./sliced-work.ts";
 import { TokenAuthenticator } from "./token-authenticator.ts";
+import type { StoredToken } from "./stored-token.ts";
 import { TokenExpiry } from "./token-expiry.ts";
 import { TokenPrincipals, type TokenSession } from "./token-principals.ts";
 
@@ -35,6 +38,9 @@ export class TokenAccess {
   readonly authenticator: TokenAuthenticator;
   readonly #principals: TokenPrincipals;
   readonly #expiry: TokenExpiry;
+  readonly #minted: MintedTokens;
+  /** The ids of made tokens whose minting token has changed. */
+  readonly #following: SlicedWork<string>;
   readonly #options: TokenAccessOptions;
 
   constructor(options: TokenAccessOptions) {
@@ -43,10 +49,13 @@ export class TokenAccess {
       sessions().ofToken(tenant, tokenId);
     this.#options = options;
     this.store = new AccessTokenStore({ kv, clock, logger });
-    this.#principals = new TokenPrincipals(clock, { ofToken });
+    this.#minted = new MintedTokens(this.store, clock);
+    this.#following = new SlicedWork(clock, (tokenId) => this.#followMinter(tokenId));
+    this.#principals = new TokenPrincipals({ clock, sessions: { ofToken }, minted: this.#minted });
     this.#expiry = new TokenExpiry({
       store: this.store,
       principals: this.#principals,
+      minted: this.#minted,
       clock,
       logger,
       isConnected: (tenant, tokenId) => some(ofToken(tenant, tokenId), (session) => session.isConnected),
@@ -55,6 +64,7 @@ export class TokenAccess {
     this.authenticator = new TokenAuthenticator({
       store: this.store,
       principals: this.#principals,
+      minted: this.#minted,
       clock,
       anonymous,
       onConnect: (token) => this.#expiry.connected(token),
@@ -70,6 +80,7 @@ export class TokenAccess {
    */
   async open(adminToken: string | undefined): Promise<string | undefined> {
     await this.store.open();
+    await this.store.deleteOrphans();
     return ensureAdminToken(this.store, this.#options.tenant, adminToken);
   }
 
@@ -82,10 +93,23 @@ export class TokenAccess {
       else this.#principals.followIn(session, this.store.get(tokenId));
     }
     this.store.onChange((before, after) => {
-      if (before && !(after && isSameSettings(before, after))) this.#principals.follow(before, after);
+      if (before && !(after && isSameSettings(before, after))) this.#follow(before, after);
       if (after) this.#expiry.consider(after);
     });
     this.#expiry.start();
+  }
+
+  #follow(before: StoredToken, after: StoredToken | undefined): void {
+    this.#principals.follow(before, after);
+    const isMinter = before.mint !== undefined || after?.mint !== undefined;
+    if (isMinter) this.#following.add([...this.#minted.madeBy(before)].map((made) => made.id));
+  }
+
+  #followMinter(tokenId: string): void {
+    const made = this.store.get(tokenId);
+    if (!made) return;
+    this.#principals.follow(made, made);
+    this.#expiry.consider(made);
   }
 
   async close(): Promise<void> {

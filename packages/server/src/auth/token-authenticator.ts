@@ -5,13 +5,15 @@ import type { Principal } from "../core/access/principal.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { AccessTokenStore } from "./access-token-store.ts";
 import type { AnonymousAccess } from "./anonymous-access.ts";
+import type { MintedTokens } from "./minted-tokens.ts";
 import type { StoredToken } from "./stored-token.ts";
 import type { TokenPrincipals } from "./token-principals.ts";
-import { refuseUse, type TokenUse, tokenEndMs, type UseRefusal } from "./token-use.ts";
+import type { TokenUse, UseRefusal } from "./token-use.ts";
 
 export interface TokenAuthenticatorOptions {
   readonly store: AccessTokenStore;
   readonly principals: TokenPrincipals;
+  readonly minted: MintedTokens;
   readonly clock: Clock;
   readonly anonymous: AnonymousAccess | undefined;
   /** A connection with this token begins. */
@@ -67,7 +69,7 @@ export class TokenAuthenticator implements Authenticator {
     const token = key === undefined ? undefined : this.#findUsable(key);
     const { address, origin } = from;
     const use: TokenUse = { address, origin, needsOrigin: false, clientId: undefined };
-    if (!token || refuseUse(token, use)) return undefined;
+    if (!token || this.#options.minted.refuseUse(token, use)) return undefined;
     this.#options.store.touch(token);
     let principal = this.#callers.get(token);
     if (!principal) this.#callers.set(token, (principal = this.#options.principals.issue(token, use)));
@@ -76,13 +78,14 @@ export class TokenAuthenticator implements Authenticator {
 
   /** Unknown, wrong, disabled, expired look alike to who shows the key (semantics.md §1.15). */
   #findUsable(key: string | Uint8Array): StoredToken | undefined {
-    const { store, clock } = this.#options;
+    const { store, minted, clock } = this.#options;
     const token = store.findByKey(key);
-    return token?.enabled && tokenEndMs(token, store.lastUsedAtMs(token)) > clock.nowMs() ? token : undefined;
+    if (!token?.enabled || minted.endMs(token) <= clock.nowMs()) return undefined;
+    return minted.whyEnded(token) === undefined ? token : undefined;
   }
 
   #admit(token: StoredToken, use: TokenUse): Authentication {
-    const refusal = refuseUse(token, use);
+    const refusal = this.#options.minted.refuseUse(token, use);
     if (refusal) return refused(REFUSALS[refusal], refusal);
     this.#options.store.touch(token);
     this.#options.onConnect(token);

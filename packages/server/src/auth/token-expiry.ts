@@ -2,13 +2,14 @@ import type { Clock, Timer } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import type { AccessTokenStore } from "./access-token-store.ts";
 import { DueQueue } from "./due-queue.ts";
+import type { MintedTokens } from "./minted-tokens.ts";
 import type { StoredToken } from "./stored-token.ts";
 import type { TokenPrincipals } from "./token-principals.ts";
-import { tokenEndMs } from "./token-use.ts";
 
 export interface TokenExpiryOptions {
   readonly store: AccessTokenStore;
   readonly principals: TokenPrincipals;
+  readonly minted: MintedTokens;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether a connection is open with this token: it counts as use. */
@@ -50,7 +51,7 @@ export class TokenExpiry {
 
   /** A token is new or has changed. */
   consider(token: StoredToken): void {
-    const endMs = tokenEndMs(token, this.#options.store.lastUsedAtMs(token));
+    const endMs = this.#options.minted.endMs(token);
     if (endMs < Infinity) this.#due.set(token.id, Math.min(endMs, this.#nextLookMs(token)));
     else this.#due.delete(token.id);
     this.#arm();
@@ -93,10 +94,10 @@ export class TokenExpiry {
   }
 
   #look(token: StoredToken, nowMs: number): void {
-    const { store, principals, isConnected } = this.#options;
+    const { store, principals, minted, isConnected } = this.#options;
     const isInUse = token.ttlS !== undefined && isConnected(token.tenant, token.id);
     if (isInUse && (token.expiresAtMs ?? Infinity) > nowMs) store.touch(token);
-    const endMs = tokenEndMs(token, store.lastUsedAtMs(token));
+    const endMs = minted.endMs(token);
     if (endMs > nowMs) {
       if (endMs < Infinity)
         this.#due.set(token.id, isInUse ? Math.min(endMs, this.#nextLookMs(token)) : endMs);
@@ -110,7 +111,9 @@ export class TokenExpiry {
     const { store, logger, hasSessions } = this.#options;
     const isDue = endMs + KEEP_ENDED_MS <= nowMs;
     this.#due.set(token.id, isDue ? nowMs + KEEP_ENDED_MS : endMs + KEEP_ENDED_MS);
-    if (!isDue || token.isBuiltIn || hasSessions(token.tenant, token.id)) return;
+    // What a minting token has made is removed before it.
+    const isNeeded = hasSessions(token.tenant, token.id) || store.mintedCount(token.id) > 0;
+    if (!isDue || token.isBuiltIn || isNeeded) return;
     store
       .delete(token)
       .catch((error: unknown) =>

@@ -1,16 +1,22 @@
 import { type AccessToken, TOKEN_REALM } from "../core/access/access-token.ts";
+import type { MintTemplate } from "../core/access/mint-template.ts";
 import { compilePolicy, type Policy } from "../core/access/policy.ts";
-import { usesClientId } from "../core/access/template.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
+import { intersectPolicies } from "../core/access/policy-intersection.ts";
 import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
+import { lowestLimits, type PrincipalLimits } from "../core/access/principal-limits.ts";
+import { usesClientId } from "../core/access/template.ts";
 import type { Clock } from "../core/ports/clock.ts";
-import { refuseUse, type TokenUse } from "./token-use.ts";
+import type { MintedTokens } from "./minted-tokens.ts";
+import type { TokenUse } from "./token-use.ts";
 
 /** What live changes need of a session. */
 export interface TokenSession {
   readonly principal: Principal;
   /** After `principal.policy` was replaced: the effective filters follow. */
   policyChanged(): void;
+  /** After `principal.endsAtMs` was replaced. */
+  endChanged(): void;
   endPrincipal(why: PrincipalEnd): void;
 }
 
@@ -19,38 +25,55 @@ export interface TokenSessions {
   ofToken(tenant: string, tokenId: string): Iterable<TokenSession>;
 }
 
+/** What the policy of a principal was compiled from. */
+interface Rights {
+  readonly acl: readonly PolicyEntry[];
+  /** Of the minting token, where the token was made by one. */
+  readonly template: MintTemplate | undefined;
+}
+
 /** What a principal was made of. */
-interface Origin {
+interface Origin extends Rights {
   /** Undefined: made by recovery. */
   readonly use: TokenUse | undefined;
-  readonly acl: readonly PolicyEntry[];
+}
+
+export interface TokenPrincipalsOptions {
+  readonly clock: Clock;
+  readonly sessions: TokenSessions;
+  readonly minted: MintedTokens;
 }
 
 /** Makes the principals of tokens, and lets them follow when their token changes (semantics.md §1.8). */
 export class TokenPrincipals {
   readonly #clock: Clock;
   readonly #sessions: TokenSessions;
+  readonly #minted: MintedTokens;
   /** Those that recovery made are not in here at first: their policy is taken for outdated. */
   readonly #origins = new WeakMap<Principal, Origin>();
 
-  constructor(clock: Clock, sessions: TokenSessions) {
+  constructor({ clock, sessions, minted }: TokenPrincipalsOptions) {
     this.#clock = clock;
     this.#sessions = sessions;
+    this.#minted = minted;
   }
 
   /** A principal for one connection, or for calls over REST. */
   issue(token: AccessToken, use: TokenUse): Principal {
     const clientId = use.clientId ?? "";
+    const rights = this.#rightsOf(token);
     const principal: Principal = {
       tenant: token.tenant,
       identity: { realm: TOKEN_REALM, subject: token.subject },
       tokenId: token.id,
+      ...(token.origin.kind !== "free" && token.mintedBy !== undefined && { minter: token.mintedBy }),
       clientId,
-      policy: policyOf(token, clientId),
+      policy: policyOf(token, rights, clientId),
+      limits: limitsOf(token, rights),
       policyVersion: 0,
-      endsAtMs: token.expiresAtMs ?? Infinity,
+      endsAtMs: this.#minted.connectionEndMs(token),
     };
-    this.#origins.set(principal, { use, acl: token.acl });
+    this.#origins.set(principal, { use, ...rights });
     return principal;
   }
 
@@ -64,10 +87,16 @@ export class TokenPrincipals {
     const { principal } = session;
     const end = this.#endOf(principal, token);
     if (end === undefined) {
-      if (token && !principal.ended && this.#update(principal, token)) session.policyChanged();
+      if (token && !principal.ended) this.#updateIn(session, token);
     } else if (principal.ended === undefined || (principal.ended === "expired" && end !== "expired")) {
       session.endPrincipal(end);
     }
+  }
+
+  #updateIn(session: TokenSession, token: AccessToken): void {
+    const { endsAtMs } = session.principal;
+    if (this.#update(session.principal, token)) session.policyChanged();
+    if (session.principal.endsAtMs !== endsAtMs) session.endChanged();
   }
 
   /** Brings a principal up to date that no session may have yet. */
@@ -90,33 +119,62 @@ export class TokenPrincipals {
     if (!token.enabled) return "disabled";
     // Its ttl is not looked at: an open connection is use.
     if ((token.expiresAtMs ?? Infinity) <= this.#clock.nowMs()) return "expired";
+    const ended = this.#minted.whyEnded(token);
+    if (ended) return ended;
     const use = this.#origins.get(principal)?.use;
-    return use && refuseUse(token, use) ? "revoked" : undefined;
+    return use && this.#minted.refuseUse(token, use) ? "revoked" : undefined;
   }
 
   /** Whether the policy is another one now. */
   #update(principal: Principal, token: AccessToken): boolean {
-    principal.endsAtMs = token.expiresAtMs ?? Infinity;
     const origin = this.#origins.get(principal);
-    if (origin && isSameAcl(origin.acl, token.acl)) return false;
-    this.#origins.set(principal, { use: origin?.use, acl: token.acl });
-    principal.policy = policyOf(token, principal.clientId);
+    const rights = this.#rightsOf(token);
+    principal.endsAtMs = this.#minted.connectionEndMs(token);
+    principal.limits = limitsOf(token, rights);
+    if (origin && areSameRights(origin, rights)) return false;
+    this.#origins.set(principal, { use: origin?.use, ...rights });
+    principal.policy = policyOf(token, rights, principal.clientId);
     principal.policyVersion++;
     return true;
+  }
+
+  #rightsOf(token: AccessToken): Rights {
+    return { acl: token.acl, template: this.#minted.templateOf(token) };
   }
 }
 
 /** By ACL, which belongs to one token: a thousand connections of a token share one compiled policy. */
-const compiled = new WeakMap<readonly PolicyEntry[], Policy>();
+const compiled = new WeakMap<
+  readonly PolicyEntry[],
+  { template: MintTemplate | undefined; policy: Policy }
+>();
 
-function policyOf(token: AccessToken, clientId: string): Policy {
-  const { acl, subject, id: tokenId } = token;
-  if (usesClientId(acl)) return compilePolicy(acl, { subject, clientId, tokenId });
-  const policy = compiled.get(acl) ?? compilePolicy(acl, { subject, clientId: "", tokenId });
-  compiled.set(acl, policy);
+function policyOf(token: AccessToken, rights: Rights, clientId: string): Policy {
+  const { acl, template } = rights;
+  if (usesClientId(acl) || (template && usesClientId(template.acl)))
+    return compileRights(token, rights, clientId);
+  const known = compiled.get(acl);
+  if (known?.template === template && known) return known.policy;
+  const policy = compileRights(token, rights, "");
+  compiled.set(acl, { template, policy });
   return policy;
 }
 
-function isSameAcl(known: readonly PolicyEntry[], now: readonly PolicyEntry[]): boolean {
+/** Its own and its template's at once (semantics.md §1.11). */
+function compileRights({ subject, id }: AccessToken, { acl, template }: Rights, clientId: string): Policy {
+  const values = { subject, clientId, tokenId: id };
+  const own = compilePolicy(acl, values);
+  return template ? intersectPolicies(own, compilePolicy(template.acl, values)) : own;
+}
+
+function limitsOf(token: AccessToken, { template }: Rights): PrincipalLimits {
+  return template ? lowestLimits([token.limits, template.limits]) : token.limits;
+}
+
+function areSameRights(known: Rights, now: Rights): boolean {
+  return isSame(known.acl, now.acl) && isSame(known.template?.acl, now.template?.acl);
+}
+
+function isSame(known: object | undefined, now: object | undefined): boolean {
   return known === now || JSON.stringify(known) === JSON.stringify(now);
 }

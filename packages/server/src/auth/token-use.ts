@@ -20,14 +20,17 @@ export function tokenEndMs(token: AccessToken, lastUsedAtMs: number | undefined)
   return Math.min(token.expiresAtMs ?? Infinity, unusedEndMs);
 }
 
-/** Why the token may not be used here, or undefined if it may. */
-export function refuseUse(token: AccessToken, use: TokenUse): UseRefusal | undefined {
-  if (token.networks.length > 0 && !token.networks.some((network) => isInNetwork(network, use.address)))
+/** Why what is bound to clients, web pages or networks may not be used here, or undefined if it may. */
+export function refuseUse(
+  bound: Pick<AccessToken, "clientIds" | "origins" | "networks">,
+  use: TokenUse,
+): UseRefusal | undefined {
+  if (bound.networks.length > 0 && !bound.networks.some((network) => isInNetwork(network, use.address)))
     return "network";
-  if (token.origins.length > 0 && !isFromOrigin(token.origins, use)) return "origin";
+  if (bound.origins.length > 0 && !isFromOrigin(bound.origins, use)) return "origin";
   const { clientId } = use;
-  if (clientId === undefined || token.clientIds.length === 0) return undefined;
-  return token.clientIds.some((pattern) => globMatches(pattern, clientId)) ? undefined : "client-id";
+  if (clientId === undefined || bound.clientIds.length === 0) return undefined;
+  return bound.clientIds.some((pattern) => globMatches(pattern, clientId)) ? undefined : "client-id";
 }
 
 function isInNetwork(text: string, address: string): boolean {

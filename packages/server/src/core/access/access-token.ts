@@ -135,7 +135,10 @@ export interface AccessTokens {
   update(token: AccessToken, settings: AccessTokenSettings): Promise<AccessToken>;
   /** The minted token goes on under this template when its minting token is gone. Rejects with EngineError. */
   keepUnder(token: AccessToken, template: MintTemplate): Promise<void>;
-  /** Rejects with EngineError. A token that is gone is no error. */
+  /**
+   * Deletes the token, then what it minted and that is not kept: that is worth nothing from the first moment on. Rejects
+   * with EngineError. A token that is gone is no error.
+   */
   delete(token: AccessToken): Promise<void>;
 }
 

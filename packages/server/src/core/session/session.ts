@@ -191,6 +191,9 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.#keeper.policyChanged(this);
   }
 
+  /** Call after `principal.endsAtMs` was replaced. */
+  endChanged(): void {}
+
   /** Call when the credential ended: the connection ends with 0xA0 for an expiry, else with 0x98. */
   endPrincipal(why: PrincipalEnd): void {
     this.#keeper.endPrincipal(this, why);
