@@ -1,6 +1,6 @@
 import { type AccessToken, globMatches } from "../core/access/access-token.ts";
 import type { MintTemplate } from "../core/access/mint-template.ts";
-import type { PrincipalEnd } from "../core/access/principal.ts";
+import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { AccessTokenStore } from "./access-token-store.ts";
 import { refuseUse, type TokenUse, tokenEndMs, type UseRefusal } from "./token-use.ts";
@@ -53,6 +53,12 @@ export class MintedTokens {
   refuseUse(token: AccessToken, use: TokenUse): UseRefusal | undefined {
     const template = this.templateOf(token);
     return refuseUse(token, use) ?? (template && refuseUse(template, use));
+  }
+
+  /** What a minting token has left behind that is gone belongs to whoever may name its identity. */
+  mayResume(held: Principal, by: Principal): boolean {
+    if (by.minter === undefined || by.minter === held.minter) return true;
+    return held.minter !== undefined && !this.#tokens.get(held.minter);
   }
 
   #minterOf({ origin, mintedBy }: AccessToken): AccessToken | undefined {

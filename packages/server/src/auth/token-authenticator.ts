@@ -54,6 +54,10 @@ export class TokenAuthenticator implements Authenticator {
     if (tokenId !== undefined) this.#options.principals.refresh(principal, this.#options.store.get(tokenId));
   }
 
+  mayResume(held: Principal, by: Principal): boolean {
+    return this.#options.minted.mayResume(held, by);
+  }
+
   /**
    * Who calls over REST, or undefined for a key that is wrong or may not be used from there. Never anonymous.
    *

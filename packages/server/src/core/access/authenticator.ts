@@ -30,4 +30,9 @@ export interface Authenticator {
    * since between the two no live change could reach it (semantics.md §1.8).
    */
   refresh(principal: Principal): void;
+  /**
+   * Whether a principal may go on with a session of its identity that another held last: a made token never with what
+   * its minting token has not made (semantics.md §1.11).
+   */
+  mayResume(held: Principal, by: Principal): boolean;
 }

@@ -23,6 +23,8 @@ interface SavedMeta {
   readonly realm: string;
   readonly subject: string;
   readonly tokenId: string | null;
+  /** Absent in what was saved before there were minting tokens. */
+  readonly minter?: string | null;
   readonly expiryS: number;
   readonly isLogged: boolean;
   readonly will: Will | null;
@@ -171,6 +173,7 @@ function absentPrincipal(tenant: string, meta: SavedMeta): Principal {
     tenant,
     identity,
     ...(meta.tokenId !== null && { tokenId: meta.tokenId }),
+    ...(meta.minter != null && { minter: meta.minter }),
     clientId: meta.clientId,
     policy: Policy.nothing,
     policyVersion: 0,

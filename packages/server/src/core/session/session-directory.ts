@@ -33,6 +33,8 @@ export interface OpenRequest {
   readonly will: Will | undefined;
   /** Brings the principal up to date, at once: called just before the session is computed under its policy. */
   readonly refresh: () => void;
+  /** Whether the principal may go on with a session that `held` has had. */
+  readonly mayResume: (held: Principal) => boolean;
 }
 
 type PrepareRequest = Pick<OpenRequest, "principal" | "expiryS" | "will">;
@@ -88,11 +90,15 @@ export class SessionDirectory implements SessionKeeper {
   /**
    * Finds or makes the session that a CONNECT asks for, ends the connection that has it [MQTT-3.1.4-3], and calls
    * `serve` with it: until that returns, nobody else opens the same session. Rejects with EngineError.
+   *
+   * @returns false where there is one that the principal may not go on with: it stays as it is
    */
-  async open(request: OpenRequest, serve: (session: Session, isPresent: boolean) => void): Promise<void> {
+  open(request: OpenRequest, serve: (session: Session, isPresent: boolean) => void): Promise<boolean> {
     const { principal } = request;
     const key = sessionKey(principal.tenant, principal.identity, principal.clientId);
-    await this.#opening.run(key, async () => {
+    return this.#opening.run(key, async () => {
+      const held = this.#byKey.get(key);
+      if (held && !request.mayResume(held.principal)) return false;
       const existing = await this.#takeOver(key, request);
       await this.#ending.get(key); // else its record would go while the new one's is made
       const session = existing ?? this.#create(key, principal);
@@ -100,6 +106,7 @@ export class SessionDirectory implements SessionKeeper {
       request.refresh();
       if (existing) session.resume(principal);
       serve(session, existing !== undefined);
+      return true;
     });
   }
 

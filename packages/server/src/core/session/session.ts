@@ -153,6 +153,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     const before = this.principal;
     this.principal = principal;
     this.#keeper.principalReplaced(this, before);
+    if (before.tokenId !== principal.tokenId) this.record?.mark("meta");
     this.isRechecking = false;
     if (this.stoppedAt !== undefined) {
       this.stoppedAt = undefined;
@@ -265,7 +266,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   }
 
   metaPart(): Plain {
-    const { tenant, clientId, identity, tokenId } = this.principal;
+    const { tenant, clientId, identity, tokenId, minter } = this.principal;
     return {
       id: this.id,
       incarnation: this.incarnation,
@@ -274,6 +275,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
       realm: identity.realm,
       subject: identity.subject,
       tokenId: tokenId ?? null,
+      minter: minter ?? null,
       expiryS: this.expiryS,
       isLogged: this.isLogged,
       will: (this.will ?? null) as Plain,

@@ -98,8 +98,10 @@ async function openSession(client: Client, packet: ConnectPacket, principal: Pri
   const { services } = client;
   const expiryS = sessionExpiryS(packet, services.limits);
   const refresh = (): void => services.authenticator.refresh(principal);
-  const request = { principal, cleanStart: packet.cleanStart, expiryS, will: ownWill(packet.will), refresh };
-  await services.directory.open(request, (session, isPresent) => {
+  const mayResume = (held: Principal): boolean => services.authenticator.mayResume(held, principal);
+  const will = ownWill(packet.will);
+  const request = { principal, cleanStart: packet.cleanStart, expiryS, will, refresh, mayResume };
+  const isOpened = await services.directory.open(request, (session, isPresent) => {
     if (client.isClosed) services.directory.abandoned(session);
     else if (principal.ended === undefined) accept(client, packet, session, isPresent);
     else {
@@ -107,6 +109,8 @@ async function openSession(client: Client, packet: ConnectPacket, principal: Pri
       refuse(client, packet, { reasonCode: ReasonCode.badUserNameOrPassword, reason: "ended" });
     }
   });
+  if (isOpened || client.isClosed) return;
+  refuse(client, packet, { reasonCode: ReasonCode.notAuthorized, reason: "foreign-session" });
 }
 
 /** With bytes of its own: the payload is a view of the CONNECT, and the will stays as long as the session. */
