@@ -34,6 +34,8 @@ export interface Received {
 }
 
 export interface ConnectionSpan {
+  /** On the ledger's count: when its last subscription was granted. */
+  grantedAt: number;
   endedAtMs: number | undefined;
 }
 

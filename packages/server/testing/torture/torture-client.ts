@@ -51,7 +51,7 @@ export class TortureClient {
   readonly #ledger: Ledger;
   readonly #random: Random;
   #socket: Socket | undefined;
-  #span: ConnectionSpan = { endedAtMs: undefined };
+  #span: ConnectionSpan = { grantedAt: 0, endedAtMs: undefined };
   #isConnected = false;
   /** Of this connection. */
   #receiveMaximum = 0;
@@ -104,7 +104,7 @@ export class TortureClient {
     });
     this.#socket = socket;
     this.#receiveMaximum = this.receiveMaximum;
-    this.#span = { endedAtMs: undefined };
+    this.#span = { grantedAt: 0, endedAtMs: undefined };
     this.#gone = new Promise((resolve) => socket.on("close", resolve));
     socket.on("error", () => undefined); // `close` follows
     socket.on("data", (chunk) => this.#read(socket, decoder, chunk));
@@ -318,7 +318,8 @@ export class TortureClient {
     this.#subscribing.delete(packetId);
     if (topicFilter === undefined) return this.#fail(`SUBACK for packet id ${packetId}, which is not in use`);
     if (reasonCodes.some((code) => code >= 0x80)) return this.#fail(`${topicFilter} was refused`);
-    if (!this.grantedAt.has(topicFilter)) this.grantedAt.set(topicFilter, this.#ledger.tick());
+    this.#span.grantedAt = this.#ledger.tick();
+    if (!this.grantedAt.has(topicFilter)) this.grantedAt.set(topicFilter, this.#span.grantedAt);
   }
 
   #left(socket: Socket): void {

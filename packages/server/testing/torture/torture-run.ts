@@ -1,3 +1,5 @@
+import { watch } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../random.ts";
 import { Ledger } from "./ledger.ts";
@@ -20,6 +22,8 @@ export interface TortureReport {
   readonly problems: readonly string[];
   readonly rounds: number;
   readonly killsWhileRecovering: number;
+  /** While segments of the log were copied together or removed. */
+  readonly killsWhileCompacting: number;
   readonly terms: number;
   /** Messages with PUBACK or PUBREC. */
   readonly acknowledged: number;
@@ -36,6 +40,14 @@ const SETTLE_DEADLINE_MS = 20_000;
 const STEP_MS = 30;
 /** Until cursors are saved: what comes in the next chapter is new. */
 const CALM_MS = 3_000;
+/** The log is compacted once a second at most. */
+const COMPACTION_WAIT_MS = 1_200;
+/** A log that is compacted all the time: small files, and nothing stays that nobody needs. */
+const COMPACTING = {
+  WEIR_LIMITS_LOG_SEGMENT_BYTES: "65536",
+  WEIR_LIMITS_LOG_FLOOR_S: "0",
+  WEIR_LIMITS_LOG_FLOOR_BYTES: "0",
+};
 
 /** Ends a broker again and again while clients use it, and says what they were promised and did not get. */
 export function torture(options: TortureOptions): Promise<TortureReport> {
@@ -57,6 +69,7 @@ class TortureRun {
   #port = 0;
   readonly #counts = {
     killsWhileRecovering: 0,
+    killsWhileCompacting: 0,
     terms: 0,
     acknowledged: 0,
     received: 0,
@@ -114,13 +127,13 @@ class TortureRun {
   /** Sometimes it is killed before it answers. */
   async #start(): Promise<void> {
     while (this.#random.chance(0.25)) {
-      const broker = new ServeProcess(this.#options);
+      const broker = this.#spawn();
       await sleep(this.#startMs * (0.3 + 0.7 * this.#random.next()));
       await this.#endProcess(broker, "SIGKILL");
       this.#counts.killsWhileRecovering += 1;
     }
     const startedAtMs = performance.now();
-    const broker = new ServeProcess(this.#options);
+    const broker = this.#spawn();
     this.#broker = broker;
     const port = await Promise.race([broker.port, sleep(START_DEADLINE_MS, undefined, { ref: false })]);
     if (port === undefined) throw new Error(`the broker did not start:\n${broker.output}`);
@@ -132,12 +145,31 @@ class TortureRun {
 
   async #end(): Promise<void> {
     const signal = this.#random.chance(0.15) ? "SIGTERM" : "SIGKILL";
+    const hasCompacted = this.#random.chance(0.3) && (await this.#compaction(this.#random.below(12)));
+    if (signal === "SIGKILL" && hasCompacted) this.#counts.killsWhileCompacting += 1;
     if (signal === "SIGTERM") this.#counts.terms += 1;
     const broker = this.#broker as ServeProcess;
     const how = await this.#endProcess(broker, signal);
     if (how !== "SIGKILL" && how !== "0")
       this.#ledger.fail(`the broker ended with ${how}:\n${broker.output}`);
     await Promise.all(this.#clients.all.map((client) => client.gone));
+  }
+
+  #spawn(): ServeProcess {
+    return new ServeProcess({ directory: this.#options.directory, environment: COMPACTING });
+  }
+
+  /** Resolves so many steps after a segment was begun that takes the place of others; false: there was none. */
+  async #compaction(steps: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    let left: number | undefined;
+    const watcher = watch(join(this.#options.directory, "data", "store", "log", "tdefault"), (_, name) => {
+      if (name?.endsWith(".seg.tmp")) left ??= steps;
+      if (left !== undefined && left-- === 0) resolve(true);
+    });
+    const hasCome = await Promise.race([promise, sleep(COMPACTION_WAIT_MS, false)]);
+    watcher.close();
+    return hasCome;
   }
 
   async #endProcess(broker: ServeProcess, signal: "SIGKILL" | "SIGTERM"): Promise<string> {

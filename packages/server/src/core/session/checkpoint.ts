@@ -19,7 +19,7 @@ export interface CheckpointOptions {
 
 const intervalMs = 1_000;
 /** The log is asked to forget when at least this many records have come since it last was. */
-const minimumReleased = 10_000;
+const minimumReleased = 100;
 
 /**
  * Once a second: saves what may be saved late (cursors, views, groups), in the order that a crash in between asks for,
