@@ -1,6 +1,6 @@
 import { type Qos, splitLevels } from "@weir/protocol";
 import { intersectLevels, levelsContain, levelsOverlap, longestForm } from "../topics/filter-intersection.ts";
-import type { Rule } from "./rule-set.ts";
+import type { Rule, RuleSet } from "./rule-set.ts";
 
 /** At most this many enter the subscription tree for one subscription (semantics.md §1.7). */
 export const MAX_EFFECTIVE_FILTERS = 64;
@@ -35,19 +35,20 @@ const REFUSED: EffectiveFilters = { filters: [], narrowed: true, checked: false 
 /** The intersection of a requested filter with what the allow rules permit and no deny rule takes away wholly. */
 export function computeEffectiveFilters(
   requested: EffectiveFilter,
-  allows: readonly Rule[],
-  denies: readonly Rule[],
+  allow: RuleSet,
+  deny: RuleSet,
   limit: number,
 ): EffectiveFilters {
   const levels = splitLevels(requested.filter);
-  const parts = allowedParts({ levels, qos: requested.qos }, allows, denies);
+  const denies = deny.overlapping(levels);
+  const parts = allowedParts({ levels, qos: requested.qos }, allow.overlapping(levels), denies);
   if (parts.length === 0) return REFUSED;
   const minimal = minimise(parts, limit);
   if (!minimal) return { filters: [standIn(requested.filter, parts)], narrowed: true, checked: true };
   return {
     filters: minimal.map((part) => ({ filter: part.levels.join("/"), qos: part.qos })),
     narrowed: !minimal.some((part) => levelsContain(part.levels, levels)),
-    checked: denies.some((deny) => minimal.some((part) => levelsOverlap(deny.levels, part.levels))),
+    checked: denies.some((denied) => minimal.some((part) => levelsOverlap(denied.levels, part.levels))),
   };
 }
 

@@ -1,11 +1,13 @@
 import { type Qos, splitLevels } from "@weir/protocol";
 import { intersectLevels, levelsContain } from "../topics/filter-intersection.ts";
+import { BoundedMemo } from "./bounded-memo.ts";
 import {
   computeEffectiveFilters,
   type EffectiveFilters,
   MAX_EFFECTIVE_FILTERS,
 } from "./effective-filters.ts";
 import { MAX_POLICY_ENTRIES, type PolicyAction, type PolicyEntry } from "./policy-entry.ts";
+import { PolicyPool } from "./policy-pool.ts";
 import { type PublishVerdict, type Rule, RuleSet } from "./rule-set.ts";
 import { fillTemplate, parseTemplate, type TemplateValues, widenTemplate } from "./template.ts";
 
@@ -25,9 +27,11 @@ interface ActionRules {
 
 /** Topics that only the broker publishes to, or nobody does (semantics.md §1.2). */
 const UNPUBLISHABLE: readonly string[] = ["$SYS", "$share", "$audit", "$client"];
-/** What a policy of more rules said about a topic is remembered; for fewer the memo would be larger than its use. */
+/** What a policy of more rules said is remembered; for fewer the memos would be larger than their use. */
 const MEMO_ABOVE_RULES = 64;
 const MEMO_TOPICS = 1_024;
+/** In filters, those asked for and those granted. */
+const MEMO_GRANTS = 4_096;
 /** Shared, because most policies have no deny rules, and there is a policy for each user. */
 const noRules: RuleSet = new RuleSet([]);
 const noGroups: readonly string[] = [];
@@ -49,20 +53,26 @@ export class Policy {
   readonly #publish: ActionRules;
   readonly #subscribe: ActionRules;
   readonly #replay: ActionRules;
-  readonly #memo: Map<string, Qos | -1> | undefined;
-  #key: string | undefined;
+  readonly #topics: BoundedMemo<Qos | -1> | undefined;
+  readonly #grants: BoundedMemo<EffectiveFilters> | undefined;
+  /** A message that goes to many asks many times in a row. */
+  #lastTopic: string | undefined;
+  #lastQos: Qos | -1 = -1;
 
   constructor(rules: readonly ActionRule[]) {
     this.rules = rules.slice(); // what grew by pushing has room for 17; there is a policy for each user
     this.#publish = rulesFor("publish", rules);
     this.#subscribe = rulesFor("subscribe", rules);
     this.#replay = rulesFor("replay", rules);
-    this.#memo = rules.length > MEMO_ABOVE_RULES ? new Map() : undefined;
+    if (rules.length <= MEMO_ABOVE_RULES) return;
+    this.#topics = new BoundedMemo(MEMO_TOPICS, () => 1);
+    this.#grants = new BoundedMemo(MEMO_GRANTS, ({ filters }) => 1 + filters.length);
   }
 
-  /** The same text for policies that allow the same by the same rules, so that their holders can share work. */
-  get key(): string {
-    return (this.#key ??= canonicalKey(this.rules));
+  /** Whether it was made of equal rules in this order. */
+  hasRules(rules: readonly ActionRule[]): boolean {
+    const own = this.rules;
+    return own.length === rules.length && own.every((rule, i) => isSameRule(rule, rules[i] as ActionRule));
   }
 
   /**
@@ -98,13 +108,14 @@ export class Policy {
    * @param limit how many filters may enter the tree, where the session has less room than {@link MAX_EFFECTIVE_FILTERS}
    */
   effectiveFilters(filter: string, qos: Qos, limit: number = MAX_EFFECTIVE_FILTERS): EffectiveFilters {
+    const bound = Math.min(limit, MAX_EFFECTIVE_FILTERS);
     const { allow, deny } = this.#subscribe;
-    return computeEffectiveFilters(
-      { filter, qos },
-      allow.rules,
-      deny.rules,
-      Math.min(limit, MAX_EFFECTIVE_FILTERS),
-    );
+    const memo = this.#grants;
+    if (!memo) return computeEffectiveFilters({ filter, qos }, allow, deny, bound);
+    const key = `${qos} ${bound} ${filter}`;
+    let granted = memo.get(key);
+    if (!granted) memo.add(key, (granted = computeEffectiveFilters({ filter, qos }, allow, deny, bound)));
+    return granted;
   }
 
   /**
@@ -113,11 +124,11 @@ export class Policy {
    * (semantics.md §1.3).
    */
   allowsShare(group: string, filter: string): boolean {
-    const { rules } = this.#subscribe.allow;
-    const opening = rules.filter((rule) => rule.share.includes(group));
-    if (opening.length === 0) return false;
     const requested = splitLevels(filter);
-    const readable = rules
+    const concerned = this.#subscribe.allow.overlapping(requested);
+    const opening = concerned.filter((rule) => rule.share.includes(group));
+    if (opening.length === 0) return false;
+    const readable = concerned
       .map((rule) => intersectLevels(requested, rule.levels))
       .filter((part) => part !== undefined);
     return (
@@ -127,13 +138,14 @@ export class Policy {
   }
 
   #readQosOrNone(topic: string, levels: readonly string[]): Qos | -1 {
-    const memo = this.#memo;
-    if (!memo) return highestReadQos(this.#subscribe, levels);
-    const known = memo.get(topic);
-    if (known !== undefined) return known;
-    const qos = highestReadQos(this.#subscribe, levels);
-    if (memo.size >= MEMO_TOPICS) forgetOldest(memo);
-    memo.set(topic, qos);
+    if (topic === this.#lastTopic) return this.#lastQos;
+    let qos = this.#topics?.get(topic);
+    if (qos === undefined) {
+      qos = highestReadQos(this.#subscribe, levels);
+      this.#topics?.add(topic, qos);
+    }
+    this.#lastTopic = topic;
+    this.#lastQos = qos;
     return qos;
   }
 }
@@ -142,10 +154,6 @@ export class Policy {
 class EverythingPolicy extends Policy {
   constructor() {
     super([]);
-  }
-
-  override get key(): string {
-    return "everything";
   }
 
   override checkPublish(topic: string, levels: readonly string[]): PublishVerdict {
@@ -171,8 +179,10 @@ class EverythingPolicy extends Policy {
 
 const everything: Policy = new EverythingPolicy();
 
+const pool = new PolicyPool();
+
 /**
- * Fills in the placeholders of the entries and makes the policy that they declare.
+ * Fills in the placeholders of the entries and gives the policy that they declare: the same object for the same entries.
  *
  * At most {@link MAX_POLICY_ENTRIES} rules come of it (semantics.md §1.7). Claims that would make more fail closed: a
  * deny entry then stands for `+` in its levels with placeholders, an allow entry for nothing.
@@ -195,7 +205,7 @@ export function compilePolicy(entries: readonly PolicyEntry[], values: TemplateV
     for (const levels of filters) rules.push(ruleOf(entry, "allow", levels));
     room -= filters.length;
   }
-  return new Policy(rules);
+  return pool.of(rules, () => new Policy(rules));
 }
 
 function ruleOf(entry: PolicyEntry, effect: "allow" | "deny", levels: readonly string[]): ActionRule {
@@ -223,23 +233,17 @@ function isUnpublishable(topic: string, levels: readonly string[]): boolean {
   return topic.charCodeAt(0) === 0x24 && UNPUBLISHABLE.includes(levels[0] as string);
 }
 
-function forgetOldest(memo: Map<string, unknown>): void {
-  for (const topic of memo.keys()) {
-    memo.delete(topic);
-    return;
-  }
+function isSameRule(a: ActionRule, b: ActionRule): boolean {
+  return (
+    a.filter === b.filter &&
+    a.effect === b.effect &&
+    a.maxQos === b.maxQos &&
+    a.retain === b.retain &&
+    isSameList(a.actions, b.actions) &&
+    isSameList(a.share, b.share)
+  );
 }
 
-function canonicalKey(rules: readonly ActionRule[]): string {
-  const lines = rules.map((rule) =>
-    JSON.stringify([
-      rule.effect,
-      rule.actions.toSorted(),
-      rule.filter,
-      rule.maxQos,
-      rule.retain,
-      rule.share.toSorted(),
-    ]),
-  );
-  return `[${[...new Set(lines)].sort().join(",")}]`;
+function isSameList(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((text, i) => text === b[i]));
 }

@@ -21,38 +21,37 @@ const LINEAR_UP_TO = 6;
 /** Rules of one action and one effect, made to find quickly those that match a topic name, given as split levels. */
 export class RuleSet {
   readonly rules: readonly Rule[];
-  readonly #tree: SubscriptionTree<Rule> | undefined;
+  #tree: SubscriptionTree<Rule> | undefined;
   /** Reused by every search, so that a search allocates nothing. */
   readonly #found: Rule[] = [];
 
   constructor(rules: readonly Rule[]) {
     this.rules = rules.slice();
-    this.#tree = rules.length > LINEAR_UP_TO ? treeOf(rules) : undefined;
   }
 
   /** Whether some rule matches. */
   matches(topic: readonly string[]): boolean {
-    if (this.#tree) return this.#search(this.#tree, topic).length > 0;
+    if (this.#usesTree) return this.#search(topic).length > 0;
     for (const rule of this.rules) if (levelsMatch(rule.levels, topic)) return true;
     return false;
   }
 
   /** The highest `maxQos` among the rules that match, or -1 if none does. */
   maxQos(topic: readonly string[]): Qos | -1 {
-    const tree = this.#tree;
+    const isFound = this.#usesTree;
     let highest: Qos | -1 = -1;
-    for (const rule of tree ? this.#search(tree, topic) : this.rules) {
-      if (rule.maxQos > highest && (tree || levelsMatch(rule.levels, topic))) highest = rule.maxQos;
+    for (const rule of isFound ? this.#search(topic) : this.rules) {
+      if (rule.maxQos > highest && (isFound || levelsMatch(rule.levels, topic))) highest = rule.maxQos;
     }
     return highest;
   }
 
   /** "allowed" if one rule that matches allows both; else what the most generous of them lacks. */
   publishVerdict(topic: readonly string[], qos: Qos, retain: boolean): PublishVerdict {
-    const tree = this.#tree;
+    const isFound = this.#usesTree;
     let verdict: PublishVerdict = "denied";
-    for (const rule of tree ? this.#search(tree, topic) : this.rules) {
-      if (!tree && !levelsMatch(rule.levels, topic)) continue;
+    for (const rule of isFound ? this.#search(topic) : this.rules) {
+      if (!isFound && !levelsMatch(rule.levels, topic)) continue;
       if (rule.maxQos < qos) {
         if (verdict === "denied") verdict = "qos";
       } else {
@@ -63,9 +62,22 @@ export class RuleSet {
     return verdict;
   }
 
-  #search(tree: SubscriptionTree<Rule>, topic: readonly string[]): readonly Rule[] {
+  /** At least the rules that have a topic in common with the filter. */
+  overlapping(filter: readonly string[]): readonly Rule[] {
+    if (!this.#usesTree) return this.rules;
+    const found: Rule[] = [];
+    (this.#tree ??= treeOf(this.rules)).overlapping(filter, found);
+    return found;
+  }
+
+  get #usesTree(): boolean {
+    return this.rules.length > LINEAR_UP_TO;
+  }
+
+  /** The tree is made when it is first needed: many policies are for publishing alone, or for reading. */
+  #search(topic: readonly string[]): readonly Rule[] {
     this.#found.length = 0;
-    tree.match(topic, this.#found);
+    (this.#tree ??= treeOf(this.rules)).match(topic, this.#found);
     return this.#found;
   }
 }

@@ -2,6 +2,7 @@ import * as fc from "fast-check";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
+import { levelsOverlap } from "./filter-intersection.ts";
 import { levelsMatch } from "./filter-matching.ts";
 import { SubscriptionTree } from "./subscription-tree.ts";
 
@@ -58,6 +59,21 @@ function matchOf(tree: SubscriptionTree<number>, topic: readonly string[]): numb
 }
 
 describe("SubscriptionTree", () => {
+  it("overlapping() finds every filter that has a topic in common with another, once", () => {
+    const random = randomFrom(7);
+    for (let round = 0; round < 300; round++) {
+      const tree = new SubscriptionTree<string>();
+      const filters = [...new Set(Array.from({ length: 30 }, () => randomFilter(random)))];
+      for (const filter of filters) tree.add(filter, filter);
+      const asked = randomFilter(random).split("/");
+      const overlaps = (filter: string): boolean => levelsOverlap(asked, filter.split("/"));
+      const found: string[] = [];
+      tree.overlapping(asked, found);
+      expect(new Set(found).size).toBe(found.length);
+      expect(found.filter(overlaps).sort()).toEqual(filters.filter(overlaps).sort());
+    }
+  });
+
   it("finds what a pass over all filters finds, through 400,000 random changes and searches", () => {
     const seed = 20_260_301;
     const random = randomFrom(seed);

@@ -76,6 +76,14 @@ export class SubscriptionTree<V> {
     if (child) collect(child, topic, 1, found);
   }
 
+  /**
+   * Appends the values of all filters that have a topic in common with this one to `found`, and some that have none:
+   * leading wildcards and `$…` levels are not told apart.
+   */
+  overlapping(filter: readonly string[], found: V[]): void {
+    collectOverlapping(this.#root, filter, 0, found);
+  }
+
   /** The nodes from the root to the one that the first `depth` levels name. */
   #path(levels: readonly string[], depth: number): Node<V>[] | undefined {
     const path = [this.#root];
@@ -102,6 +110,30 @@ function collect<V>(from: Node<V>, topic: readonly string[], fromDepth: number, 
     if (!next) return;
     node = next;
   }
+}
+
+function collectOverlapping<V>(node: Node<V>, filter: readonly string[], depth: number, found: V[]): void {
+  const level = filter[depth];
+  if (level === "#") return collectAll(node, found);
+  if (node.open) append(node.open.values, found);
+  if (level === undefined) {
+    if (node.exact) append(node.exact.values, found);
+    return;
+  }
+  if (node.wild) collectOverlapping(node.wild, filter, depth + 1, found);
+  if (level === "+") {
+    for (const child of node.children?.values() ?? []) collectOverlapping(child, filter, depth + 1, found);
+    return;
+  }
+  const child = node.children?.get(level);
+  if (child) collectOverlapping(child, filter, depth + 1, found);
+}
+
+function collectAll<V>(node: Node<V>, found: V[]): void {
+  if (node.open) append(node.open.values, found);
+  if (node.exact) append(node.exact.values, found);
+  if (node.wild) collectAll(node.wild, found);
+  for (const child of node.children?.values() ?? []) collectAll(child, found);
 }
 
 /** A loop, because `push(...values)` overflows the stack with 100,000 values. */
