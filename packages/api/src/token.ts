@@ -1,4 +1,4 @@
-import Type, { type Static } from "typebox";
+import Type, { type Static, type TSchema } from "typebox";
 import { PolicyEntry } from "./policy-entry.ts";
 
 const text = (maxLength: number, description: string) => Type.String({ maxLength, description });
@@ -10,18 +10,19 @@ export const Scope = Type.Enum(
   { description: "What it may do over REST; admin is all of them in its tenant, tenants is the system's" },
 );
 
-export const Limits = Type.Object(
-  {
-    connections: Type.Optional(Type.Integer({ minimum: 0 })),
-    publishRate: Type.Optional(Type.Number({ minimum: 0, description: "Messages a second" })),
-    publishBytesRate: Type.Optional(Type.Number({ minimum: 0, description: "Bytes a second" })),
-    subscriptions: Type.Optional(Type.Integer({ minimum: 0 })),
-    queuedMessages: Type.Optional(Type.Integer({ minimum: 0 })),
-    queuedBytes: Type.Optional(Type.Integer({ minimum: 0 })),
-    sessionExpiry: Type.Optional(Type.Integer({ minimum: 0, description: "Seconds" })),
-  },
-  { additionalProperties: false, description: "The lowest of its own, its groups' and its tenant's count" },
-);
+const limits = {
+  connections: Type.Integer({ minimum: 0 }),
+  publishRate: Type.Number({ minimum: 0, description: "Messages a second" }),
+  publishBytesRate: Type.Number({ minimum: 0, description: "Bytes a second" }),
+  subscriptions: Type.Integer({ minimum: 0 }),
+  queuedMessages: Type.Integer({ minimum: 0 }),
+  queuedBytes: Type.Integer({ minimum: 0 }),
+  sessionExpiry: Type.Integer({ minimum: 0, description: "Seconds" }),
+};
+export const Limits = Type.Partial(Type.Object(limits), {
+  additionalProperties: false,
+  description: "The lowest of its own, its groups' and its tenant's count",
+});
 const Metadata = Type.Record(Type.String(), Type.Unknown(), { description: "Yours; at most 16 KiB as JSON" });
 
 const bindings = {
@@ -32,39 +33,35 @@ const bindings = {
 
 const Seconds = (description: string) => Type.Integer({ minimum: 1, maximum: 315_360_000, description });
 
+const mintBounds = {
+  acl: Type.Array(PolicyEntry, {
+    maxItems: 100,
+    description:
+      "Each allow entry of a made token lies inside one of these, ${subject} being its own; deny entries hold for all",
+  }),
+  clientIds: bindings.clientIds,
+  maxTtl: Seconds("The longest ttl, and the one of a token that is made without"),
+  maxExpiresIn: Seconds("How far away expiresAt may be, and is where a token is made without"),
+  maxTokens: Type.Integer({
+    minimum: 0,
+    maximum: 10_000_000,
+    default: 100_000,
+    description: "How many made tokens there may be at one time",
+  }),
+  limits: Limits,
+  origins: bindings.origins,
+  networks: bindings.networks,
+};
+const MintSubjects = Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+  minItems: 1,
+  maxItems: 100,
+  description: "For whom it may make tokens, * for any characters",
+  examples: [["user:*"]],
+});
+
 /** What a minting token may give: with it, and without any scope, its holder makes tokens (`POST /tokens`). */
 const Mint = Type.Object(
-  {
-    acl: Type.Optional(
-      Type.Array(PolicyEntry, {
-        maxItems: 100,
-        description:
-          "Each allow entry of a made token lies inside one of these, ${subject} being its own; deny entries hold for all",
-      }),
-    ),
-    subjects: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
-      minItems: 1,
-      maxItems: 100,
-      description: "For whom it may make tokens, * for any characters",
-      examples: [["user:*"]],
-    }),
-    clientIds: Type.Optional(bindings.clientIds),
-    maxTtl: Type.Optional(Seconds("The longest ttl, and the one of a token that is made without")),
-    maxExpiresIn: Type.Optional(
-      Seconds("How far away expiresAt may be, and is where a token is made without"),
-    ),
-    maxTokens: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: 10_000_000,
-        default: 100_000,
-        description: "How many made tokens there may be at one time",
-      }),
-    ),
-    limits: Type.Optional(Limits),
-    origins: Type.Optional(bindings.origins),
-    networks: Type.Optional(bindings.networks),
-  },
+  { subjects: MintSubjects, ...Type.Partial(Type.Object(mintBounds)).properties },
   {
     additionalProperties: false,
     description:
@@ -141,6 +138,35 @@ export const TokenCreate = Type.Partial(Type.Object({ ...owner, ...credentials, 
 });
 export type TokenCreate = Static<typeof TokenCreate>;
 
+const orNull = <S extends TSchema>(schema: S) => Type.Optional(Type.Union([schema, Type.Null()]));
+
+const LimitsPatch = Type.Object(
+  {
+    connections: orNull(limits.connections),
+    publishRate: orNull(limits.publishRate),
+    publishBytesRate: orNull(limits.publishBytesRate),
+    subscriptions: orNull(limits.subscriptions),
+    queuedMessages: orNull(limits.queuedMessages),
+    queuedBytes: orNull(limits.queuedBytes),
+    sessionExpiry: orNull(limits.sessionExpiry),
+  },
+  { additionalProperties: false },
+);
+const MintPatch = Type.Object(
+  {
+    subjects: Type.Optional(MintSubjects),
+    acl: orNull(mintBounds.acl),
+    clientIds: orNull(mintBounds.clientIds),
+    maxTtl: orNull(mintBounds.maxTtl),
+    maxExpiresIn: orNull(mintBounds.maxExpiresIn),
+    maxTokens: orNull(mintBounds.maxTokens),
+    limits: orNull(LimitsPatch),
+    origins: orNull(mintBounds.origins),
+    networks: orNull(mintBounds.networks),
+  },
+  { additionalProperties: false },
+);
+
 const unchanging = Type.Unknown({ description: "Never changes: may only be given as it is" });
 
 /** The body of `PATCH /tokens/{id}`, a JSON Merge Patch (RFC 7396): null takes a member away. */
@@ -155,8 +181,8 @@ export const TokenPatch = Type.Partial(
     expiresAt: Type.Union([settings.expiresAt, Type.Null()]),
     enabled: Type.Union([settings.enabled, Type.Null()]),
     scopes: Type.Union([settings.scopes, Type.Null()]),
-    mint: Type.Union([Mint, Type.Null()]),
-    limits: Type.Union([Limits, Type.Null()]),
+    mint: Type.Union([MintPatch, Type.Null()]),
+    limits: Type.Union([LimitsPatch, Type.Null()]),
     clientIds: Type.Union([settings.clientIds, Type.Null()]),
     origins: Type.Union([settings.origins, Type.Null()]),
     networks: Type.Union([settings.networks, Type.Null()]),

@@ -31,6 +31,10 @@ export class FakeAuthenticator implements Authenticator {
     principal.policy = this.policyOf(principal.identity.subject);
   }
 
+  mayResume(): boolean {
+    return true;
+  }
+
   policyOf(subject: string): Policy {
     return this.policies.get(subject) ?? this.policy;
   }

@@ -22,6 +22,13 @@ export interface BrokerFixtureOptions {
   readonly anonymous?: Config["anonymous"];
 }
 
+/** What REST has answered. */
+export interface RestAnswer {
+  readonly status: number;
+  /** Empty where there was none. */
+  readonly body: { readonly [name: string]: unknown };
+}
+
 /** At least 32 characters, as an operator's own has to have. */
 const ADMIN_TOKEN = "the-admin-token-of-a-test-fixture-0123456789";
 
@@ -93,16 +100,15 @@ export class BrokerFixture {
 
   /** A call of REST with the admin's rights; `path` is below `/api/v1`. Rejects unless it succeeds. */
   async rest(method: string, path: string, body?: unknown): Promise<unknown> {
-    const { status, text } = await callRest({
-      method,
-      port: this.addresses.http.port,
-      path: `/api/v1${path}`,
-      token: ADMIN_TOKEN,
-      body,
-      ca: this.#ca,
-    });
+    const { status, text } = await this.#call(ADMIN_TOKEN, method, path, body);
     if (status >= 400) throw new Error(`${method} ${path}: ${status} ${text}`);
     return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /** The same with a key, whatever is answered. */
+  async restAs(key: string, method: string, path: string, body?: unknown): Promise<RestAnswer> {
+    const { status, text } = await this.#call(key, method, path, body);
+    return { status, body: (text === "" ? {} : JSON.parse(text)) as RestAnswer["body"] };
   }
 
   /** Makes an access token and gives its key, which is a password. Without an end in it, it lives for an hour. */
@@ -125,6 +131,11 @@ export class BrokerFixture {
   async close(): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.cut()));
     await this.#broker.close();
+  }
+
+  #call(token: string, method: string, path: string, body: unknown): ReturnType<typeof callRest> {
+    const { port } = this.addresses.http;
+    return callRest({ method, port, path: `/api/v1${path}`, token, body, ca: this.#ca });
   }
 
   #portFor({ over = "tcp" }: ClientOptions): number {

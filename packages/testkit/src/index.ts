@@ -1,4 +1,9 @@
-export { type BrokerFixture, type BrokerFixtureOptions, startBroker } from "./broker-fixture.ts";
+export {
+  type BrokerFixture,
+  type BrokerFixtureOptions,
+  type RestAnswer,
+  startBroker,
+} from "./broker-fixture.ts";
 export { type ComponentName, describeWith, findComponent } from "./real-component.ts";
 export { makeCertificates, type TestCertificate, type TestCertificates } from "./certificates.ts";
 export {
