@@ -123,7 +123,7 @@ describe("POST /tokens by a minting token", () => {
   test("makes no more than maxTokens at one time", async () => {
     const two = await makeMinter({ maxTokens: 2 });
     const all = await Promise.all([1, 2, 3, 4].map((i) => mint({ subject: `${user}-${i}`, acl: [] }, two)));
-    expect(all.map(({ status }) => status).sort()).toEqual([201, 201, 409, 409]);
+    expect(all.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 201, 409, 409]);
     const made = all.find(({ status }) => status === 201)?.body["id"] as string;
     await broker.restAs(two.key, "DELETE", `/tokens/${made}`);
     expect((await mint({ subject: user, acl: [] }, two)).status).toBe(201);
@@ -203,7 +203,7 @@ describe("an identity that is another's", () => {
   test("goes to one of two minting tokens that ask for it at once", async () => {
     const both = [minter, await makeMinter()];
     const answers = await Promise.all(both.map((by) => mint({}, by)));
-    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([201, 409]);
   });
 
   test("keeps its session, also when its token is gone: a made token neither resumes nor ends it", async () => {
@@ -244,7 +244,7 @@ describe("rights of a made token", () => {
     await client.subscribe("#");
     const service = await connect(admin(), `service-${user}`);
     for (const topic of [`data/${user}/secret/x`, `data/${user}/s1`, "data/user:other/s1"]) {
-      service.publish(topic, topic);
+      await service.publish(topic, topic);
     }
     expect((await client.receive("publish")).topic).toBe(`data/${user}/s1`);
     await client.expectSilence();
@@ -305,8 +305,8 @@ describe("rights of a made token", () => {
     await client.subscribe("#");
     await broker.rest("DELETE", `/tokens/${minter.id}?minted=keep`);
     const service = await connect(admin(), `service-${user}`);
-    service.publish(`data/${user}/secret/x`, "");
-    service.publish(`data/${user}/s1`, "");
+    await service.publish(`data/${user}/secret/x`, "");
+    await service.publish(`data/${user}/s1`, "");
     expect((await client.receive("publish")).topic).toBe(`data/${user}/s1`);
     await client.expectSilence();
   });
