@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LogRecord, Plain } from "../../core/ports/engine.ts";
+import { sessionKey } from "../../core/session/session-key.ts";
 import { crc32Of } from "./crc32.ts";
 import { tenantDirectoryName, tenantOfDirectory } from "./log/tenant-directory.ts";
 import {
@@ -43,6 +44,11 @@ const records: fc.Arbitrary<LogRecord> = fc.record({
   expiresAtMs: fc.oneof(time, fc.constant(Infinity)),
   publisher: fc.oneof(
     fc.record({ sessionKey: text, realm: text, subject: text, clientId: text }),
+    fc.record({ sessionKey: fc.string({ maxLength: 1 }), realm: text, subject: text, clientId: text }),
+    fc.tuple(text, text, text, text).map(([tenant, realm, subject, clientId]) => {
+      const identity = { realm, subject };
+      return { sessionKey: sessionKey(tenant, identity, clientId), ...identity, clientId };
+    }),
     fc.tuple(text, text, text).map(([realm, subject, clientId]) => ({
       sessionKey: `default/${realm}/${subject}/${clientId}`,
       realm,
@@ -56,6 +62,33 @@ const records: fc.Arbitrary<LogRecord> = fc.record({
 });
 
 describe("the record codec", () => {
+  test("a message of 128 bytes takes less than 200 on the disk", () => {
+    const identity = { realm: "token", subject: "user-12" };
+    const publisher = {
+      sessionKey: sessionKey("default", identity, "sensor-1234"),
+      ...identity,
+      clientId: "sensor-1234",
+    };
+    const plain = {
+      qos: 1,
+      retain: false,
+      properties: undefined,
+      expiresAtMs: Infinity,
+      inbound: undefined,
+    } as const;
+    const record = {
+      ...plain,
+      topic: "data/12/abc",
+      payload: new Uint8Array(128),
+      publishedAtMs: 1.8e12,
+      publisher,
+    };
+    const bytes = Buffer.alloc(recordBound(record, undefined));
+    const frame = { salt: 1, delta: 1, isBatchStart: true };
+    const target = { bytes, view: new DataView(bytes.buffer) };
+    expect(encodeRecord(target, 0, frame, record, undefined)).toBeLessThan(200);
+  });
+
   test("gives back every record and id as it was, within the bound, and no other bytes pass its checksum", () => {
     fc.assert(
       fc.property(
