@@ -1,22 +1,10 @@
 import type { Qos } from "@weir/protocol";
 import type { Policy } from "../access/policy.ts";
 import { type Delivery, mergeDelivery } from "./delivery.ts";
-import type { Recipient, Subscription } from "./subscription.ts";
+import type { GrantedFilter, Recipient, Subscription } from "./subscription.ts";
 
 /** Above this many members a search costs more than keeping an index. */
 const indexAbove = 16;
-
-/** What the members' subscriptions have in common. */
-export interface AudienceTerms {
-  /** Where the tree holds the audience. */
-  readonly filters: readonly string[];
-  /** Granted for each of them. */
-  readonly qos: Qos;
-  /** The members take QoS 1 and 2 from the log. */
-  readonly isLogged: boolean;
-  /** Asked once for each topic: who is not allowed to read it is not visited. */
-  readonly checkedBy: Policy | undefined;
-}
 
 /**
  * The connected sessions whose subscriptions are equal in filter, options, granted filters and, where it has to be
@@ -25,7 +13,13 @@ export interface AudienceTerms {
  */
 export class Audience {
   readonly kind = "audience";
-  readonly terms: AudienceTerms;
+  /** Where the tree holds it; all of one QoS. */
+  readonly granted: readonly GrantedFilter[];
+  readonly qos: Qos;
+  /** Messages of QoS 1 and 2 reach the members by the log. */
+  readonly takesFromLog: boolean;
+  /** Asked once for each topic: where it refuses, no member is visited. */
+  readonly checkedBy: Policy | undefined;
   /** Rises with every change of the members: for what was derived from several audiences. */
   version = 0;
   #members: Delivery[] = [];
@@ -33,8 +27,12 @@ export class Audience {
   /** Somebody may be running over the members: they leave a copy. */
   #isLent = false;
 
-  constructor(terms: AudienceTerms) {
-    this.terms = terms;
+  /** Of subscriptions like this one, as far as they are granted these filters. */
+  constructor(like: Subscription, granted: readonly GrantedFilter[]) {
+    this.granted = granted;
+    this.qos = granted[0]?.qos ?? 0;
+    this.takesFromLog = like.recipient.isLogged && this.qos > 0;
+    this.checkedBy = like.checkedBy;
   }
 
   get size(): number {
@@ -47,11 +45,6 @@ export class Audience {
     return this.#members;
   }
 
-  /** True: messages of QoS 1 and 2 reach the members by the log. */
-  get takesFromLog(): boolean {
-    return this.terms.isLogged && this.terms.qos > 0;
-  }
-
   of(recipient: Recipient): Delivery | undefined {
     const place = this.#placeOf(recipient);
     return place < 0 ? undefined : this.#members[place];
@@ -60,7 +53,7 @@ export class Audience {
   /** The recipient's earlier subscription, if it is in here, gives way. */
   join(subscription: Subscription): void {
     const { recipient } = subscription;
-    const delivery = mergeDelivery(recipient, [{ subscription, qos: this.terms.qos }]) as Delivery;
+    const delivery = mergeDelivery(recipient, [{ subscription, qos: this.qos }]) as Delivery;
     const place = this.#placeOf(recipient);
     this.version += 1;
     if (place >= 0) this.#own()[place] = delivery;

@@ -1,7 +1,6 @@
-import type { Qos } from "@weir/protocol";
 import type { Policy } from "../access/policy.ts";
-import { Audience, type AudienceTerms } from "./audience.ts";
-import type { Subscription } from "./subscription.ts";
+import { Audience } from "./audience.ts";
+import type { GrantedFilter, Subscription } from "./subscription.ts";
 
 /** Where audiences are found by topic; the router's subscription tree. */
 export interface AudienceTree {
@@ -22,12 +21,16 @@ export class Audiences {
 
   /** Granted filters of different QoS are in audiences of their own: which of them match decides for each topic. */
   join(subscription: Subscription): void {
-    const joined: Audience[] = [];
-    for (const qos of allQos) {
-      const filters = subscription.granted.filter((one) => one.qos === qos).map((one) => one.filter);
-      if (filters.length > 0) joined.push(this.#joinAt(subscription, qos, filters));
+    const { granted } = subscription;
+    const qos = granted[0]?.qos;
+    if (granted.every((one) => one.qos === qos)) {
+      subscription.audiences = granted.length === 0 ? [] : [this.#joinOne(subscription, granted)];
+      return;
     }
-    subscription.audiences = joined;
+    subscription.audiences = allQos
+      .map((each) => granted.filter((one) => one.qos === each))
+      .filter((filters) => filters.length > 0)
+      .map((filters) => this.#joinOne(subscription, filters));
   }
 
   leave(subscription: Subscription): void {
@@ -40,34 +43,36 @@ export class Audiences {
     }
   }
 
-  #joinAt(subscription: Subscription, qos: Qos, filters: readonly string[]): Audience {
-    const { checkedBy, recipient } = subscription;
+  #joinOne(subscription: Subscription, granted: readonly GrantedFilter[]): Audience {
+    const { checkedBy } = subscription;
     let byKey = this.#byPolicy.get(checkedBy);
     if (!byKey) this.#byPolicy.set(checkedBy, (byKey = new Map<string, Audience>()));
-    const terms: AudienceTerms = { filters, qos, isLogged: recipient.isLogged, checkedBy };
-    const key = keyOf(subscription, terms);
+    const key = keyOf(subscription, granted);
     const known = byKey.get(key);
-    const audience = known ?? new Audience(terms);
+    const audience = known ?? new Audience(subscription, granted);
     audience.join(subscription);
     if (known) return known;
     byKey.set(key, audience);
-    for (const filter of filters) this.#tree.add(filter, audience);
+    for (const { filter } of granted) this.#tree.add(filter, audience);
     return audience;
   }
 
   #close(audience: Audience, last: Subscription): void {
-    const { checkedBy, filters } = audience.terms;
+    const { checkedBy, granted } = audience;
     const byKey = this.#byPolicy.get(checkedBy);
-    byKey?.delete(keyOf(last, audience.terms));
+    byKey?.delete(keyOf(last, granted));
     if (byKey?.size === 0) this.#byPolicy.delete(checkedBy);
-    for (const filter of filters) this.#tree.remove(filter, audience);
+    for (const { filter } of granted) this.#tree.remove(filter, audience);
   }
 }
 
 /** U+0000 occurs in no topic filter [MQTT-1.5.4-2]. */
-function keyOf(subscription: Subscription, { filters, qos, isLogged }: AudienceTerms): string {
-  const { topicFilter, noLocal, retainAsPublished, identifier } = subscription;
-  const flags = qos + (noLocal ? 4 : 0) + (retainAsPublished ? 8 : 0) + (isLogged ? 16 : 0);
-  const key = `${flags} ${identifier ?? ""} ${topicFilter}`;
-  return filters.length === 1 && filters[0] === topicFilter ? key : `${key}\0${filters.join("\0")}`;
+function keyOf(subscription: Subscription, granted: readonly GrantedFilter[]): string {
+  const { topicFilter, noLocal, retainAsPublished, identifier, recipient } = subscription;
+  const qos = granted[0]?.qos ?? 0;
+  const flags = qos + (noLocal ? 4 : 0) + (retainAsPublished ? 8 : 0) + (recipient.isLogged ? 16 : 0);
+  let key = `${flags} ${identifier ?? ""} ${topicFilter}`;
+  if (granted.length === 1 && granted[0]?.filter === topicFilter) return key;
+  for (const { filter } of granted) key += `\0${filter}`;
+  return key;
 }

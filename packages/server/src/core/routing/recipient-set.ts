@@ -98,7 +98,7 @@ export class RecipientSet {
 
 const nobody: ReadonlyMap<Recipient, Delivery> = new Map();
 
-function mayRead({ terms: { checkedBy } }: Audience, { name, levels }: TopicName): boolean {
+function mayRead({ checkedBy }: Audience, { name, levels }: TopicName): boolean {
   return checkedBy === undefined || checkedBy.canRead(name, levels);
 }
 
