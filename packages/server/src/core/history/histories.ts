@@ -1,12 +1,11 @@
-import { levelsContain, levelsOverlap } from "../topics/filter-intersection.ts";
+import { levelsContain } from "../topics/filter-intersection.ts";
 import type { Kv, Plain, Seq } from "../ports/engine.ts";
-import { History } from "./history.ts";
+import { History, type HistoryStart } from "./history.ts";
 import type { HistoryDeclaration } from "./history-declaration.ts";
 
 /** What is saved of a history: since when it has been in force, and as what. */
-interface SavedHistory {
+interface SavedHistory extends HistoryStart {
   readonly filter: string;
-  readonly completeFrom: Seq;
 }
 
 /** The histories of one tenant, by name. */
@@ -36,16 +35,15 @@ export class Histories {
 
   /**
    * Puts a history in force. It goes on where it was saved, or where one of the same name and filter was; else it begins
-   * after `head`, the last number that the log has given.
+   * now, after `head`, the last number that the log has given.
    */
-  declare(name: string, declaration: HistoryDeclaration, head: Seq): History {
+  declare(name: string, declaration: HistoryDeclaration, now: { head: Seq; nowMs: number }): History {
     const { filter } = declaration;
     const before = this.#byName.get(name);
-    const known = before
-      ? { filter: before.declaration.filter, completeFrom: before.completeFrom }
-      : this.#saved.get(name);
-    const completeFrom = known?.filter === filter ? Math.min(known.completeFrom, head) : head;
-    const history = new History(name, declaration, completeFrom);
+    const known = before ? { filter: before.declaration.filter, ...before.start } : this.#saved.get(name);
+    const isSame = known?.filter === filter && known.keptFrom <= now.head;
+    const start = isSame ? known : { keptFrom: now.head, keptFromMs: now.nowMs };
+    const history = new History(name, declaration, start);
     this.#byName.set(name, history);
     return history;
   }
@@ -78,11 +76,11 @@ export class Histories {
   /** What it saves has to be durable before the log lets anything go: else a crash in between makes it promise too much. */
   async save(): Promise<void> {
     const changes: Promise<unknown>[] = [];
-    for (const { name, declaration, completeFrom } of this.#byName.values()) {
+    for (const { name, declaration, start } of this.#byName.values()) {
       const { filter } = declaration;
       const saved = this.#saved.get(name);
-      if (saved?.filter === filter && saved.completeFrom === completeFrom) continue;
-      const value = { filter, completeFrom };
+      if (saved?.filter === filter && saved.keptFrom === start.keptFrom) continue;
+      const value = { filter, ...start };
       changes.push(this.#kv.put(name, value satisfies Plain).then(() => this.#saved.set(name, value)));
     }
     for (const name of this.#saved.keys()) {
@@ -92,21 +90,13 @@ export class Histories {
     await Promise.all(changes);
   }
 
-  /** The number above which the log has every message of the filter; undefined: no history promises that. */
-  completeFrom(filter: readonly string[]): Seq | undefined {
-    let lowest: Seq | undefined;
+  /** Of those that have every message of the filter, the one that goes back the furthest; undefined: none has. */
+  covering(filter: readonly string[]): History | undefined {
+    let oldest: History | undefined;
     for (const history of this.#byName.values()) {
       if (!levelsContain(history.levels, filter)) continue;
-      if (lowest === undefined || history.completeFrom < lowest) lowest = history.completeFrom;
+      if (!oldest || history.completeFrom < oldest.completeFrom) oldest = history;
     }
-    return lowest;
-  }
-
-  /** A number above which all records of that time or later lie that histories have of the filter. */
-  before(filter: readonly string[], atMs: number): Seq {
-    let lowest = Infinity;
-    for (const history of this.#byName.values())
-      if (levelsOverlap(history.levels, filter)) lowest = Math.min(lowest, history.before(atMs));
-    return lowest === Infinity ? 0 : lowest;
+    return oldest;
   }
 }

@@ -26,7 +26,7 @@ function record(seq: number, publishedAtMs: number, bytes = 100): StoredRecord {
 }
 
 function historyOf(bounds: object, seqs: readonly number[]): History {
-  const history = new History("h", parseHistory({ filter: "t", ...bounds }), 0);
+  const history = new History("h", parseHistory({ filter: "t", ...bounds }), { keptFrom: 0, keptFromMs: 0 });
   history.rebuilt();
   for (const seq of seqs) history.note(record(seq, seq * 1_000));
   return history;
@@ -59,40 +59,52 @@ describe("History", () => {
   });
 
   it("waits with new records until the older ones were read", () => {
-    const history = new History("h", parseHistory({ filter: "t", maxAge: 1 }), 5);
+    const history = new History("h", parseHistory({ filter: "t", maxAge: 1 }), {
+      keptFrom: 5,
+      keptFromMs: 0,
+    });
     history.note(record(20, 20_000));
     expect(history.trim(100_000)).toBe(false);
-    for (const seq of [3, 7, 9]) history.recover(record(seq, 1_000));
+    for (const seq of [7, 9]) history.recover(record(seq, 1_000));
     history.rebuilt();
     expect([3, 7, 8, 9, 20].map((seq) => history.has(seq))).toEqual([false, true, false, true, true]);
+  });
+});
+
+describe("a history that missed a message", () => {
+  it("keeps what it has, and does not promise any more what lies before", () => {
+    const history = historyOf({}, hundred);
+    history.missed(50, 50_000);
+    expect([history.completeFrom, history.completeFromMs, history.has(20)]).toEqual([50, 50_000, true]);
   });
 });
 
 describe("Histories", () => {
   const engine = openMemoryEngine({ clock: new FakeClock() });
   const declaration = parseHistory({ filter: "data/#" });
+  const now = (head: number): { head: number; nowMs: number } => ({ head, nowMs: head * 1_000 });
 
   it("goes on where it was saved under the same name and filter, else begins at the log's head", async () => {
     const before = new Histories(engine.kv("a"));
-    before.declare("x", declaration, 10);
-    before.declare("y", declaration, 20);
+    before.declare("x", declaration, now(10));
+    before.declare("y", declaration, now(20));
     await before.save();
     const after = new Histories(engine.kv("a"));
     await after.load();
-    expect(after.declare("x", declaration, 100).completeFrom).toBe(10);
-    expect(after.declare("y", parseHistory({ filter: "data/y" }), 100).completeFrom).toBe(100);
-    expect(after.declare("z", declaration, 5).completeFrom).toBe(5);
+    expect(after.declare("x", declaration, now(100)).completeFrom).toBe(10);
+    expect(after.declare("y", parseHistory({ filter: "data/y" }), now(100)).completeFrom).toBe(100);
+    expect(after.declare("z", declaration, now(5)).completeFrom).toBe(5);
   });
 
   it("begins anew when it was withdrawn, and promises what one history has wholly", async () => {
     const histories = new Histories(engine.kv("b"));
-    histories.declare("x", declaration, 10);
+    histories.declare("x", declaration, now(10));
     await histories.save();
-    expect(histories.completeFrom(["data", "+", "s1"])).toBe(10);
-    expect(histories.completeFrom(["#"])).toBeUndefined();
+    expect(histories.covering(["data", "+", "s1"])?.completeFrom).toBe(10);
+    expect(histories.covering(["#"])).toBeUndefined();
     histories.withdraw("x");
-    expect(histories.completeFrom(["data", "u1"])).toBeUndefined();
-    expect(histories.declare("x", declaration, 30).completeFrom).toBe(30);
+    expect(histories.covering(["data", "u1"])).toBeUndefined();
+    expect(histories.declare("x", declaration, now(30)).completeFrom).toBe(30);
   });
 });
 

@@ -7,6 +7,14 @@ import { SeqSet } from "./seq-set.ts";
 /** What a record takes beside its topic and payload, more or less. */
 const overheadBytes = 64;
 
+/** Since when a history has been in force, less what it has let go. */
+export interface HistoryStart {
+  /** It has what lies above this number. */
+  readonly keptFrom: Seq;
+  /** Everything that was published later is above that; milliseconds since the epoch. */
+  readonly keptFromMs: number;
+}
+
 /**
  * Topics that are always logged: which records of the log they have, how long these are kept, and since when none is
  * missing. A leaf of the subscription tree, so that topics without a history cost nothing.
@@ -18,12 +26,17 @@ export class History {
   readonly levels: readonly string[];
   readonly #seqs = new SeqSet();
   readonly #ledger: RetentionLedger;
-  #completeFrom: Seq;
+  /** What lies at or below this number is no part of it. */
+  #keptFrom: Seq;
+  #keptFromMs: number;
+  /** A message before this number could not be logged. */
+  #missedAt: Seq = 0;
+  #recoveredUpTo: Seq;
   /** Records that came while the older ones are still being read from the log. */
   #waiting: StoredRecord[] | undefined = [];
 
-  /** @param completeFrom it has been in force since this record; until `rebuilt` nothing of it may go. */
-  constructor(name: string, declaration: HistoryDeclaration, completeFrom: Seq) {
+  /** Until it is `rebuilt` nothing of it may go. */
+  constructor(name: string, declaration: HistoryDeclaration, start: HistoryStart) {
     this.name = name;
     this.declaration = declaration;
     this.levels = splitLevels(declaration.filter);
@@ -31,12 +44,29 @@ export class History {
       maxAgeMs: declaration.maxAge * 1_000,
       maxBytes: declaration.maxBytes,
     });
-    this.#completeFrom = completeFrom;
+    this.#keptFrom = start.keptFrom;
+    this.#keptFromMs = start.keptFromMs;
+    this.#recoveredUpTo = start.keptFrom;
+  }
+
+  /** What is saved of it. */
+  get start(): HistoryStart {
+    return { keptFrom: this.completeFrom, keptFromMs: this.#keptFromMs };
   }
 
   /** Every message on its topics above this number is in the log. */
   get completeFrom(): Seq {
-    return this.#completeFrom;
+    return Math.max(this.#keptFrom, this.#missedAt);
+  }
+
+  /** The same as a time: everything that was published later is in the log. */
+  get completeFromMs(): number {
+    return this.#keptFromMs;
+  }
+
+  /** Where the reading of older ones goes on. */
+  get recoveredUpTo(): Seq {
+    return this.#recoveredUpTo;
   }
 
   get isRebuilding(): boolean {
@@ -55,7 +85,14 @@ export class History {
 
   /** An older one, read from the log after a start or a change. */
   recover(stored: StoredRecord): void {
-    if (stored.seq > this.#completeFrom) this.#take(stored);
+    this.#recoveredUpTo = stored.seq;
+    this.#take(stored);
+  }
+
+  /** A message could not be logged, when the log's last number was this. */
+  missed(head: Seq, nowMs: number): void {
+    this.#missedAt = head;
+    this.#keptFromMs = nowMs;
   }
 
   /** All older ones were read. */
@@ -67,27 +104,28 @@ export class History {
 
   /** Whether the record is still part of it. Only for records on its topics. */
   has(seq: Seq): boolean {
-    return seq > this.#completeFrom && (this.#waiting !== undefined || this.#seqs.has(seq));
+    return seq > this.#keptFrom && (this.#waiting !== undefined || this.#seqs.has(seq));
   }
 
   /** Whether the log has to keep the record for it. */
   needs(seq: Seq): boolean {
-    return seq > this.#completeFrom && this.#seqs.has(seq);
+    return seq > this.#keptFrom && this.#seqs.has(seq);
   }
 
   /** Lets go what is too old or too much; true where something went. */
   trim(nowMs: number): boolean {
     const last = this.isRebuilding ? undefined : this.#ledger.trim(nowMs);
     if (last === undefined) return false;
-    this.#completeFrom = last;
-    this.#seqs.forgetUpTo(last);
+    this.#keptFrom = last.seq;
+    this.#keptFromMs = Math.max(this.#keptFromMs, last.atMs);
+    this.#seqs.forgetUpTo(last.seq);
     return true;
   }
 
   /** A number above which all its records of that time or later lie. */
   before(atMs: number): Seq {
-    if (this.isRebuilding) return this.#completeFrom;
-    return Math.max(this.#completeFrom, this.#ledger.before(atMs) ?? 0);
+    if (this.isRebuilding) return this.#keptFrom;
+    return Math.max(this.#keptFrom, this.#ledger.before(atMs) ?? 0);
   }
 
   #take({ seq, record }: StoredRecord): void {

@@ -49,13 +49,13 @@ export class RetentionLedger {
     this.#bytes += bytes;
   }
 
-  /** Lets go what is too old or too much; returns the last number that went, if any did. */
-  trim(nowMs: number): Seq | undefined {
-    let last: Seq | undefined;
+  /** Lets go what is too old or too much; returns the last number that went, and its time, if any did. */
+  trim(nowMs: number): { readonly seq: Seq; readonly atMs: number } | undefined {
+    let last: { seq: Seq; atMs: number } | undefined;
     for (let mark = this.#marks[this.#head]; mark; mark = this.#marks[this.#head]) {
       if (mark.newestMs > nowMs - this.#retention.maxAgeMs && this.#bytes <= this.#retention.maxBytes) break;
       this.#bytes -= mark.bytes;
-      last = mark.upTo;
+      last = { seq: mark.upTo, atMs: mark.newestMs };
       this.#head += 1;
     }
     this.#compact();

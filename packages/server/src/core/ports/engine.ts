@@ -230,6 +230,8 @@ export interface EngineHealth {
 export interface Engine {
   readonly kind: "memory" | "embedded" | "nats";
   readonly nodeId: string;
+  /** Of the durable data: another one where numbers of records may be given again, as after a backup was restored. */
+  readonly epoch: string;
   readonly log: Log;
   readonly owners: Owners;
   readonly bus: Bus;

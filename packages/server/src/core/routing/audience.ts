@@ -1,6 +1,6 @@
 import type { Qos } from "@weir/protocol";
 import type { Policy } from "../access/policy.ts";
-import { type Delivery, mergeDelivery } from "./delivery.ts";
+import { type Delivery, type DeliveryPath, mergeDelivery, pathOf } from "./delivery.ts";
 import type { GrantedFilter, Recipient, Subscription } from "./subscription.ts";
 
 /** Above this many members a search costs more than keeping an index. */
@@ -16,8 +16,8 @@ export class Audience {
   /** Where the tree holds it; all of one QoS. */
   readonly granted: readonly GrantedFilter[];
   readonly qos: Qos;
-  /** Messages of QoS 1 and 2 reach the members by the log. */
-  readonly takesFromLog: boolean;
+  /** How messages reach the members. */
+  readonly path: DeliveryPath;
   /** Asked once for each topic: where it refuses, no member is visited. */
   readonly checkedBy: Policy | undefined;
   /** Rises with every change of the members: for what was derived from several audiences. */
@@ -31,7 +31,7 @@ export class Audience {
   constructor(like: Subscription, granted: readonly GrantedFilter[]) {
     this.granted = granted;
     this.qos = granted[0]?.qos ?? 0;
-    this.takesFromLog = like.recipient.isLogged && this.qos > 0;
+    this.path = pathOf(like.recipient, this.qos, like.tracking !== undefined);
     this.checkedBy = like.checkedBy;
   }
 

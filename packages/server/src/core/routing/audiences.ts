@@ -1,5 +1,6 @@
 import type { Policy } from "../access/policy.ts";
 import { Audience } from "./audience.ts";
+import { pathOf } from "./delivery.ts";
 import type { GrantedFilter, Subscription } from "./subscription.ts";
 
 /** Where audiences are found by topic; the router's subscription tree. */
@@ -68,10 +69,11 @@ export class Audiences {
 
 /** U+0000 occurs in no topic filter [MQTT-1.5.4-2]. */
 function keyOf(subscription: Subscription, granted: readonly GrantedFilter[]): string {
-  const { topicFilter, noLocal, retainAsPublished, identifier, recipient } = subscription;
+  const { topicFilter, noLocal, retainAsPublished, identifier, recipient, tracking } = subscription;
   const qos = granted[0]?.qos ?? 0;
-  const flags = qos + (noLocal ? 4 : 0) + (retainAsPublished ? 8 : 0) + (recipient.isLogged ? 16 : 0);
-  let key = `${flags} ${identifier ?? ""} ${topicFilter}`;
+  const flags = qos + (noLocal ? 4 : 0) + (retainAsPublished ? 8 : 0);
+  const path = pathOf(recipient, qos, tracking !== undefined);
+  let key = `${flags}${path} ${identifier ?? ""} ${topicFilter}`;
   if (granted.length === 1 && granted[0]?.filter === topicFilter) return key;
   for (const { filter } of granted) key += `\0${filter}`;
   return key;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { FakeRecipient, subscriptionOf } from "../../../testing/test-message.ts";
+import { FakeRecipient, messageOf, subscriptionOf } from "../../../testing/test-message.ts";
 import { compilePolicy } from "../access/policy.ts";
 import { SubscriptionTree } from "../topics/subscription-tree.ts";
 import { Audiences } from "./audiences.ts";
-import { asOf, type Delivery, withoutNoLocal } from "./delivery.ts";
+import { asRecorded, type Delivery, withoutNoLocal } from "./delivery.ts";
 import { Outbox } from "./outbox.ts";
 import { type DeliveryList, RecipientSet, sharedDelivery, type Subscriber } from "./recipient-set.ts";
 import type { Subscription } from "./subscription.ts";
@@ -26,8 +26,8 @@ function all(lists: readonly DeliveryList[]): readonly Delivery[] {
 }
 
 function only(name: string, ...subscriptions: readonly Subscription[]): Delivery {
-  const { direct, logged } = setOf(name, subscriptions);
-  const [delivery, ...more] = [...all(direct), ...all(logged)];
+  const { direct, logged, tracked } = setOf(name, subscriptions);
+  const [delivery, ...more] = [...all(direct), ...all(logged), ...all(tracked)];
   expect(more).toEqual([]);
   return delivery as Delivery;
 }
@@ -100,13 +100,36 @@ describe("RecipientSet", () => {
   });
 
   it("leaves out subscriptions that are younger than a record", () => {
+    session.isLogged = true;
+    const message = messageOf("a", "m");
     const old = subscriptionOf(session, "#", { qos: 1, from: 10 });
     const young = subscriptionOf(session, "a", { qos: 2, from: 20 });
     const delivery = only("a", old, young);
     expect(delivery.newestFrom).toBe(20);
-    expect(asOf(delivery, 21)?.qos).toBe(2);
-    expect(asOf(delivery, 20)?.qos).toBe(1);
-    expect(asOf(delivery, 10)).toBeUndefined();
+    expect(asRecorded(delivery, message, 21)?.qos).toBe(2);
+    expect(asRecorded(delivery, message, 20)?.qos).toBe(1);
+    expect(asRecorded(delivery, message, 10)).toBeUndefined();
+  });
+
+  it("leaves out a record that was delivered directly before the subscription came that takes it from the log", () => {
+    const plain = subscriptionOf(session, "#", { qos: 1, from: 10 });
+    session.isLogged = false;
+    const tracking = {
+      since: undefined,
+      hasPosition: true,
+      after: 15,
+      sinceMs: 0,
+      isReplaying: false,
+      mergedFrom: 20,
+    };
+    const tracked = subscriptionOf(session, "a", { qos: 1, from: 15, tracking });
+    const delivery = only("a", plain, tracked);
+    expect(delivery.path).toBe("tracked");
+    const message = messageOf("a", "m");
+    expect(asRecorded(delivery, message, 20)).toBeUndefined();
+    expect(asRecorded(delivery, message, 21)).toMatchObject({ parts: [{}, {}] });
+    expect(asRecorded(only("a", tracked), message, 20)).toMatchObject({ hasPosition: true });
+    expect(asRecorded(only("a", tracked), message, 15)).toBeUndefined();
   });
 
   it("delivers a shared message by its subscription alone", () => {

@@ -1,13 +1,17 @@
+import type { History } from "../history/history.ts";
 import type { TopicName } from "../ports/message.ts";
 import type { Audience } from "./audience.ts";
-import type { Delivery, DeliveryPart } from "./delivery.ts";
+import type { Delivery, DeliveryPart, DeliveryPath } from "./delivery.ts";
 import { mergeDelivery } from "./delivery.ts";
 import type { Outbox } from "./outbox.ts";
 import type { ShareGroup } from "./share-group.ts";
+import { isTrackedKey } from "./tracked-key.ts";
 import type { Recipient, Subscription } from "./subscription.ts";
 
 /** What the subscription tree holds. */
-export type Subscriber = Audience | Outbox | ShareGroup;
+export type Subscriber = Audience | Outbox | ShareGroup | History;
+
+type ListsByPath = Readonly<Record<DeliveryPath, readonly DeliveryList[]>>;
 
 /** Run over them up to the length that the array has at first: see {@link Audience.members}. */
 export interface DeliveryList {
@@ -24,8 +28,12 @@ export class RecipientSet {
   readonly direct: readonly DeliveryList[];
   /** Connected sessions that take QoS 1 and 2 from the log. */
   readonly logged: readonly DeliveryList[];
+  /** Connected sessions that take from the log whatever it has. */
+  readonly tracked: readonly DeliveryList[];
   readonly outboxes: readonly Outbox[];
   readonly groups: readonly ShareGroup[];
+  /** Every message goes into the log for these. */
+  readonly histories: readonly History[];
   /** How many places this takes, more or less. */
   readonly weight: number;
   readonly #audiences: readonly Audience[];
@@ -36,20 +44,24 @@ export class RecipientSet {
     const audiences = new Set<Audience>();
     const outboxes = new Set<Outbox>();
     const groups = new Set<ShareGroup>();
+    const histories: History[] = [];
     for (const subscriber of subscribers) {
       if (subscriber.kind === "outbox") outboxes.add(subscriber);
       else if (subscriber.kind === "group") groups.add(subscriber);
+      else if (subscriber.kind === "history") histories.push(subscriber);
       else if (mayRead(subscriber, topic)) audiences.add(subscriber);
     }
     this.outboxes = [...outboxes];
     this.groups = [...groups];
+    this.histories = histories;
     this.#audiences = [...audiences];
     this.#version = this.#sumOfVersions();
     this.#merged = mergeShared(this.#audiences);
     const isFlat = this.#merged.size > 0;
-    const [direct, logged] = isFlat ? this.#flatten() : split(this.#audiences);
-    this.direct = direct;
-    this.logged = logged;
+    const lists = isFlat ? this.#flatten() : split(this.#audiences);
+    this.direct = lists.direct;
+    this.logged = lists.logged;
+    this.tracked = lists.tracked;
     this.weight = isFlat ? sizeOf(this.#audiences) : this.#audiences.length;
   }
 
@@ -60,11 +72,17 @@ export class RecipientSet {
 
   /** A message of QoS 1 or 2 has to go through the log: every session that takes from it holds an outbox. */
   get needsLog(): boolean {
-    return this.outboxes.length > 0;
+    return this.outboxes.length > 0 || this.histories.length > 0;
+  }
+
+  /** Somebody takes from the log what it has of QoS 0. */
+  get takesQos0FromLog(): boolean {
+    return this.tracked.length > 0 || this.outboxes.some((outbox) => isTrackedKey(outbox.filter));
   }
 
   get isEmpty(): boolean {
-    return this.direct.length + this.logged.length + this.outboxes.length + this.groups.length === 0;
+    const { direct, logged, tracked, outboxes, groups } = this;
+    return direct.length + logged.length + tracked.length + outboxes.length + groups.length === 0;
   }
 
   of(recipient: Recipient): Delivery | undefined {
@@ -84,15 +102,14 @@ export class RecipientSet {
   }
 
   /** One list, because the members of the audiences are not all to be visited. */
-  #flatten(): [direct: DeliveryList[], logged: DeliveryList[]] {
+  #flatten(): ListsByPath {
     const merged = this.#merged;
     const all = [...merged.values()];
     for (const { members } of this.#audiences) {
       for (const member of members) if (!merged.has(member.recipient)) all.push(member);
     }
-    const direct = all.filter((delivery) => !takesFromLog(delivery));
-    const logged = all.filter(takesFromLog);
-    return [listOf(direct), listOf(logged)];
+    const on = (path: DeliveryPath): DeliveryList[] => listOf(all.filter((one) => one.path === path));
+    return { direct: on("direct"), logged: on("logged"), tracked: on("tracked") };
   }
 }
 
@@ -102,19 +119,13 @@ function mayRead({ checkedBy }: Audience, { name, levels }: TopicName): boolean 
   return checkedBy === undefined || checkedBy.canRead(name, levels);
 }
 
-function split(audiences: readonly Audience[]): [direct: DeliveryList[], logged: DeliveryList[]] {
-  return [
-    audiences.filter((audience) => !audience.takesFromLog),
-    audiences.filter((audience) => audience.takesFromLog),
-  ];
+function split(audiences: readonly Audience[]): ListsByPath {
+  const on = (path: DeliveryPath): DeliveryList[] => audiences.filter((one) => one.path === path);
+  return { direct: on("direct"), logged: on("logged"), tracked: on("tracked") };
 }
 
 function listOf(members: readonly Delivery[]): DeliveryList[] {
   return members.length === 0 ? [] : [{ members }];
-}
-
-function takesFromLog(delivery: Delivery): boolean {
-  return delivery.recipient.isLogged && delivery.qos > 0;
 }
 
 function sizeOf(audiences: readonly Audience[]): number {

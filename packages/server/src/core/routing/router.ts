@@ -9,13 +9,19 @@ import {
   type Subscription as Stoppable,
 } from "../ports/engine.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Message } from "../ports/message.ts";
+import type { Message, TopicName } from "../ports/message.ts";
 import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
+import { Histories } from "../history/histories.ts";
+import type { History } from "../history/history.ts";
+import type { HistoryDeclaration } from "../history/history-declaration.ts";
+import { PositionCodec } from "../history/position-codec.ts";
+import { withVerifiedPublisher } from "../history/verified-publisher.ts";
 import { RetainedStore } from "../retained/retained-store.ts";
 import { SubscriptionTree } from "../topics/subscription-tree.ts";
 import { Audiences } from "./audiences.ts";
 import type { Delivery } from "./delivery.ts";
 import { Outbox } from "./outbox.ts";
+import { filterOfKey, isTrackedKey } from "./tracked-key.ts";
 import { type DeliveryList, RecipientSet, type Subscriber } from "./recipient-set.ts";
 import { RetainedView } from "./retained-view.ts";
 import { ShareGroup, type ShareGroupHome } from "./share-group.ts";
@@ -27,9 +33,20 @@ export interface RouterOptions {
   readonly tenant: string;
   readonly log: Log;
   readonly retainedKv: Kv;
+  readonly historiesKv: Kv;
+  /** Of the log's data: see `Engine.epoch`. */
+  readonly epoch: string;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly logger: Logger;
+}
+
+/** Which records are read. */
+export interface RecordsWanted {
+  readonly filters: readonly string[];
+  /** Up to and including. */
+  readonly to: Seq;
+  readonly limit: number;
 }
 
 export interface AppendOptions {
@@ -51,6 +68,8 @@ export class Router implements ShareGroupHome {
   readonly tenant: string;
   readonly retained: RetainedStore = new RetainedStore();
   readonly retainedView: RetainedView;
+  readonly histories: Histories;
+  readonly positions: PositionCodec;
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #counters: Counters;
@@ -62,6 +81,7 @@ export class Router implements ShareGroupHome {
   readonly #frozen = new Set<Outbox>();
   readonly #groups = new Map<string, ShareGroup>();
   #tail: Stoppable | undefined;
+  #isMissing = false;
   #tailSeq: Seq = 0;
 
   constructor(options: RouterOptions) {
@@ -71,6 +91,8 @@ export class Router implements ShareGroupHome {
     this.#counters = options.counters;
     this.#logger = options.logger;
     this.#topics = new TopicTable((levels) => this.#tree.versions.slotsFor(levels));
+    this.histories = new Histories(options.historiesKv);
+    this.positions = new PositionCodec(options.epoch);
     this.retainedView = new RetainedView(this.retained, options.retainedKv, (name) => this.topic(name));
   }
 
@@ -118,7 +140,10 @@ export class Router implements ShareGroupHome {
     return this.recipientsOf(this.topic(topicName)).of(recipient);
   }
 
-  /** Some persistent session waits for the message, or it is a retained one whose acknowledgement means durable (semantics.md §2.1). */
+  /**
+   * Of QoS 1 and 2: some persistent session or a history waits for the message, or it is a retained one whose
+   * acknowledgement means durable (semantics.md §2.1).
+   */
   needsLog(message: Message): boolean {
     return message.qos > 0 && (message.retain || this.recipientsOf(message.topic as Topic).needsLog);
   }
@@ -129,23 +154,34 @@ export class Router implements ShareGroupHome {
 
   /** Delivers a message; resolves at once where nothing needs the log. For the rest see `append`. */
   async publish(message: Message): Promise<void> {
-    if (this.needsLog(message)) await this.append(message);
+    if (message.qos === 0) this.deliverQos0(message);
+    else if (this.needsLog(message)) await this.append(message);
     else this.deliver(message);
   }
 
   /** Delivers a message that does not need the log: everyone who gets it has it when this returns. */
   deliver(message: Message): void {
     if (message.retain) this.retainedView.put(message);
-    this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
+    this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic), false);
+  }
+
+  /** QoS 0: nobody waits for the log, and where that does not take the message it is not in the history. */
+  deliverQos0(message: Message): void {
+    const { histories } = this.recipientsOf(message.topic as Topic);
+    if (histories.length === 0) this.deliver(message);
+    else this.append(message).catch((error: unknown) => this.#notLogged(message.topic, error));
   }
 
   /**
    * Delivers a message that needs the log: at once to whoever takes it directly, to the others when the log has it,
    * which is when the promise resolves. Rejects with EngineError where the log has not got it (or may not).
    */
-  append(message: Message, how: AppendOptions = {}): Promise<AppendResult> {
+  append(published: Message, how: AppendOptions = {}): Promise<AppendResult> {
+    const recipients = this.recipientsOf(published.topic as Topic);
+    const isVerified = recipients.histories.some(({ declaration }) => declaration.verifiedPublisher);
+    const message = isVerified ? withVerifiedPublisher(published) : published;
     const staged = message.retain ? this.retainedView.stage(message) : undefined;
-    if (!how.isLogOnly) this.#deliverDirectly(message, this.recipientsOf(message.topic as Topic));
+    if (!how.isLogOnly) this.#deliverDirectly(message, recipients, true);
     const record = toRecord(message, this.#clock.nowMs(), how.inbound);
     const appended = this.#log.append(this.tenant, record, how.id);
     if (staged)
@@ -158,8 +194,47 @@ export class Router implements ShareGroupHome {
   }
 
   async fetch(seqs: readonly Seq[]): Promise<{ seq: Seq; message: Message }[]> {
-    const stored = await this.#log.fetch(this.tenant, shard, seqs);
+    const stored = await this.fetchRecords(seqs);
     return stored.map(({ seq, record }) => ({ seq, message: fromRecord(record, this.topic(record.topic)) }));
+  }
+
+  /** At most `limit` records, the oldest after a position; fewer where the end, or `to`, was reached. */
+  async read(after: Seq, options: RecordsWanted): Promise<StoredRecord[]> {
+    const { to, ...rest } = options;
+    const found: StoredRecord[] = [];
+    for await (const batch of this.#log.read(
+      this.tenant,
+      { [shard]: after },
+      { ...rest, to: { [shard]: to } },
+    ))
+      found.push(...batch);
+    return found;
+  }
+
+  /** By number, in the order asked for; what is gone is left out. */
+  async fetchRecords(seqs: readonly Seq[]): Promise<readonly StoredRecord[]> {
+    return this.#log.fetch(this.tenant, shard, seqs);
+  }
+
+  // ---------------------------------------------------------------- histories
+
+  /** From now on every message on its topics is appended. A history of the same name gives way. */
+  declareHistory(name: string, declaration: HistoryDeclaration): void {
+    const before = this.histories.get(name);
+    const history = this.histories.declare(name, declaration, {
+      head: this.headSeq,
+      nowMs: this.#clock.nowMs(),
+    });
+    this.#tree.add(declaration.filter, history);
+    if (before) this.#tree.remove(before.declaration.filter, before);
+    if (this.#tail) this.#rebuildHistory(history);
+  }
+
+  withdrawHistory(name: string): void {
+    const history = this.histories.get(name);
+    if (!history) return;
+    this.histories.withdraw(name);
+    this.#tree.remove(history.declaration.filter, history);
   }
 
   /** Puts a connected session's subscription into the tree. */
@@ -172,12 +247,12 @@ export class Router implements ShareGroupHome {
     this.#audiences.leave(subscription);
   }
 
-  openOutbox(filter: string): Outbox {
-    let outbox = this.#outboxes.get(filter);
+  openOutbox(key: string): Outbox {
+    let outbox = this.#outboxes.get(key);
     if (!outbox) {
-      outbox = new Outbox(filter);
-      this.#outboxes.set(filter, outbox);
-      this.#tree.add(filter, outbox);
+      outbox = new Outbox(key);
+      this.#outboxes.set(key, outbox);
+      this.#tree.add(filterOfKey(key), outbox);
     }
     return outbox;
   }
@@ -191,7 +266,7 @@ export class Router implements ShareGroupHome {
   closeOutbox(outbox: Outbox): void {
     if (this.#frozen.delete(outbox)) return;
     this.#outboxes.delete(outbox.filter);
-    this.#tree.remove(outbox.filter, outbox);
+    this.#tree.remove(filterOfKey(outbox.filter), outbox);
   }
 
   /** The group of that key, made if there is none. */
@@ -242,6 +317,7 @@ export class Router implements ShareGroupHome {
       this.#onRecord(stored);
       see(stored);
     });
+    for (const history of this.histories.all) this.#rebuildHistory(history);
   }
 
   /** `atLeast` is a position that recovery found saved: the log may be empty behind it. */
@@ -249,19 +325,21 @@ export class Router implements ShareGroupHome {
     if (atLeast > this.#tailSeq) this.#tailSeq = atLeast;
   }
 
-  /** Lets the log forget what nobody needs below `before`. */
+  /** Lets the log forget what nobody needs below `before`: no session, no group, no history. */
   release(before: Seq, keep: ReadonlySet<Seq>): void {
-    this.#log.release(this.tenant, shard, before, (seq) => keep.has(seq));
+    if (this.histories.isRebuilding) return;
+    this.#log.release(this.tenant, shard, before, (seq) => keep.has(seq) || this.histories.need(seq));
   }
 
   stop(): void {
     this.#tail?.stop();
   }
 
-  #deliverDirectly(message: Message, recipients: RecipientSet): void {
-    const { direct, logged, groups } = recipients;
+  #deliverDirectly(message: Message, recipients: RecipientSet, isAppended: boolean): void {
+    const { direct, logged, tracked, groups } = recipients;
     deliverTo(direct, message);
     if (message.qos === 0) deliverTo(logged, message);
+    if (!isAppended) deliverTo(tracked, message);
     for (let index = 0; index < groups.length; index += 1) {
       const group = groups[index] as ShareGroup;
       if (message.qos === 0 || !group.isLogged) group.deliver(message);
@@ -272,30 +350,62 @@ export class Router implements ShareGroupHome {
     const { seq, record } = stored;
     const topic = this.topic(record.topic);
     const recipients = this.recipientsOf(topic);
-    if (record.qos > 0) this.#deliverFromLog(fromRecord(record, topic), seq, recipients);
+    for (const history of recipients.histories) history.note(stored);
+    if (record.qos > 0 || recipients.takesQos0FromLog)
+      this.#deliverFromLog(fromRecord(record, topic), seq, recipients);
     this.#tailSeq = seq;
     if (record.retain) this.retainedView.settle(topic.name);
   }
 
   /** Whoever cannot take it now falls behind first; then the outboxes note it for all that are behind. */
   #deliverFromLog(message: Message, seq: Seq, recipients: RecipientSet): void {
-    const { logged, groups, outboxes } = recipients;
-    for (const { members } of logged) {
-      const count = members.length;
-      for (let index = 0; index < count; index += 1) {
-        const delivery = members[index] as Delivery;
-        delivery.recipient.deliverLogged(message, seq, delivery);
-      }
+    const { logged, tracked, groups, outboxes } = recipients;
+    deliverLoggedTo(tracked, message, seq);
+    if (message.qos > 0) {
+      deliverLoggedTo(logged, message, seq);
+      for (let index = 0; index < groups.length; index += 1)
+        (groups[index] as ShareGroup).deliverLogged(message, seq);
     }
-    for (let index = 0; index < groups.length; index += 1)
-      (groups[index] as ShareGroup).deliverLogged(message, seq);
-    for (let index = 0; index < outboxes.length; index += 1) (outboxes[index] as Outbox).note(seq);
+    for (let index = 0; index < outboxes.length; index += 1) {
+      const outbox = outboxes[index] as Outbox;
+      if (message.qos > 0 || isTrackedKey(outbox.filter)) outbox.note(seq);
+    }
+  }
+
+  /** Reads what the log has of a history from before the tail began: until then nothing of it is let go. */
+  #rebuildHistory(history: History, to: Seq = this.#tailSeq): void {
+    void this.#readHistory(history, to).catch((error: unknown) => {
+      if (!(error instanceof EngineError && error.code === "closed"))
+        this.feedFailed(error, () => this.#rebuildHistory(history, to));
+    });
+  }
+
+  async #readHistory(history: History, to: Seq): Promise<void> {
+    const wanted = { filters: [history.declaration.filter], to: { [shard]: to } };
+    for await (const batch of this.#log.read(this.tenant, { [shard]: history.recoveredUpTo }, wanted))
+      for (const stored of batch) history.recover(stored);
+    history.rebuilt();
+  }
+
+  /** A message of QoS 0 is in no log: histories of its topic do not promise any more what lies before. */
+  #notLogged({ name }: TopicName, error: unknown): void {
+    for (const history of this.recipientsOf(this.topic(name)).histories)
+      history.missed(this.headSeq, this.#clock.nowMs());
+    if (this.#isMissing) return;
+    this.#isMissing = true;
+    this.#clock.after(feedRetryMs, () => (this.#isMissing = false));
+    this.#logger.warn(
+      { tenant: this.tenant, error: String(error) },
+      "messages of QoS 0 could not be logged for a history, which tells so in replays",
+    );
   }
 
   #recover(stored: StoredRecord): void {
     const { seq, record } = stored;
     const topic = this.topic(record.topic);
-    if (record.qos > 0) for (const outbox of this.recipientsOf(topic).outboxes) outbox.note(seq);
+    for (const outbox of this.recipientsOf(topic).outboxes) {
+      if (record.qos > 0 || isTrackedKey(outbox.filter)) outbox.note(seq);
+    }
     if (record.retain) this.retainedView.recover(fromRecord(record, topic), seq);
     this.#tailSeq = seq;
   }
@@ -308,6 +418,17 @@ function deliverTo(lists: readonly DeliveryList[], message: Message): void {
     for (let index = 0; index < count; index += 1) {
       const delivery = members[index] as Delivery;
       delivery.recipient.deliver(message, delivery);
+    }
+  }
+}
+
+function deliverLoggedTo(lists: readonly DeliveryList[], message: Message, seq: Seq): void {
+  for (let list = 0; list < lists.length; list += 1) {
+    const { members } = lists[list] as DeliveryList;
+    const count = members.length;
+    for (let index = 0; index < count; index += 1) {
+      const delivery = members[index] as Delivery;
+      delivery.recipient.deliverLogged(message, seq, delivery);
     }
   }
 }

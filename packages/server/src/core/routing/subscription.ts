@@ -36,6 +36,25 @@ export interface GrantedFilter {
   readonly qos: Qos;
 }
 
+/**
+ * What a subscription asks of the log: to begin with what was published earlier, to know the positions of messages, or
+ * both. It takes by the log whatever the log has, at every QoS (semantics.md §2.10).
+ */
+export interface Tracking {
+  /** Where its replay was to begin, as its client has said it. */
+  readonly since: string | undefined;
+  /** Messages carry their position. */
+  readonly hasPosition: boolean;
+  /** The replay begins after this record. */
+  readonly after: Seq;
+  /** And with what was published then; milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** Until the replay has come to the log's end, the subscription is no part of any delivery. */
+  readonly isReplaying: boolean;
+  /** Deliveries of messages that have a higher number have it as a part. */
+  readonly mergedFrom: Seq;
+}
+
 /** A subscription of one session, as requested and as granted. */
 export interface Subscription {
   readonly recipient: Recipient;
@@ -54,4 +73,5 @@ export interface Subscription {
   audiences?: readonly Audience[] | undefined;
   /** Records up to this number were published before the subscription was made. */
   readonly from: Seq;
+  readonly tracking?: Tracking | undefined;
 }

@@ -159,8 +159,10 @@ export class BrokerCore {
 
   #addRouter(tenant: string): void {
     const { engine } = this.#options;
+    const { log, epoch } = engine;
     const retainedKv = engine.kv(`retained/${tenant}`);
-    this.#routers.set(tenant, new Router({ ...this.#options, tenant, log: engine.log, retainedKv }));
+    const historiesKv = engine.kv(`history-starts/${tenant}`);
+    this.#routers.set(tenant, new Router({ ...this.#options, tenant, log, epoch, retainedKv, historiesKv }));
   }
 
   #messageOf(request: PublishRequest, router: Router): Message {

@@ -4,7 +4,7 @@ import type { Plain, Seq } from "../ports/engine.ts";
 import type { Message, TopicName } from "../ports/message.ts";
 import type { Counters, DropReason } from "../ports/telemetry.ts";
 import type { Link } from "../ports/transport.ts";
-import { asOf, type Delivery, withoutNoLocal } from "../routing/delivery.ts";
+import { asRecorded, type Delivery, withoutNoLocal } from "../routing/delivery.ts";
 import { type FeedSink, LogFeed } from "../routing/log-feed.ts";
 import { LogReader } from "../routing/log-reader.ts";
 import type { Router } from "../routing/router.ts";
@@ -233,9 +233,9 @@ export class Outgoing implements FeedSink {
   /** The delivery as the rules of this moment leave it; undefined: this session does not get the message. */
   #accept(message: Message, delivery: Delivery, seq: Seq | undefined): Delivery | undefined {
     let accepted: Delivery | undefined = delivery;
-    if (accepted.hasNoLocal && message.publisher.sessionKey === this.#owner.key)
+    if (seq !== undefined && seq <= accepted.newestFrom) accepted = asRecorded(accepted, message, seq);
+    if (accepted?.hasNoLocal && message.publisher.sessionKey === this.#owner.key)
       accepted = withoutNoLocal(accepted);
-    if (accepted && seq !== undefined && seq <= accepted.newestFrom) accepted = asOf(accepted, seq);
     if (accepted && (accepted.isChecked || this.#owner.isRechecking))
       accepted = this.#check(message, accepted);
     if (!accepted) return undefined;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Clock } from "../../core/ports/clock.ts";
 import type { OwnedKind } from "../../core/ports/engine.ts";
 import type { MemoryBus } from "./memory-bus.ts";
@@ -30,6 +31,8 @@ export interface MemoryNode {
 /** What is stored, and the nodes that share it. Engines opened on one cluster see each other as nodes of a real one do. */
 export class MemoryCluster {
   readonly clock: Clock;
+  /** Nothing outlives the cluster: the next one's numbers are others. */
+  readonly epoch: string = randomUUID();
   readonly logs: TenantLogs;
   readonly buckets: KvBuckets = new KvBuckets();
   readonly rows: OwnedRows = new OwnedRows();

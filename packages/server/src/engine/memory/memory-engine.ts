@@ -31,6 +31,7 @@ export interface CrashOptions {
 export class MemoryEngine implements Engine {
   readonly kind = "memory";
   readonly nodeId: string;
+  readonly epoch: string;
   readonly log: MemoryLog;
   readonly owners: MemoryOwners;
   readonly bus: MemoryBus;
@@ -44,6 +45,7 @@ export class MemoryEngine implements Engine {
 
   constructor(cluster: MemoryCluster) {
     this.nodeId = cluster.nextNodeId();
+    this.epoch = cluster.epoch;
     this.queue = new OperationQueue(() => cluster.nodes.size > 1 && cluster.wake());
     this.#cluster = cluster;
     this.#gate = new NodeGate(this.queue);

@@ -26,7 +26,7 @@ export function handlePublish(connection: ServedConnection, packet: PublishPacke
   const topic = allowedTopic(connection, packet, name);
   if (!topic) return;
   const message = messageOf(connection, packet, topic);
-  if (packet.qos === 0) connection.session.router.deliver(message);
+  if (packet.qos === 0) connection.session.router.deliverQos0(message);
   else if (packet.qos === 1) publishQos1(connection, packet.packetId, message);
   else publishQos2(connection, packet.packetId, message);
 }
