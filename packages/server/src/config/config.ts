@@ -1,4 +1,5 @@
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
+import type { QueuePolicy } from "../core/access/principal-limits.ts";
 
 /** What the broker is told at its start: file, environment and flags, merged and checked (`loadConfig`). */
 export interface Config {
@@ -62,6 +63,10 @@ export interface LimitsConfig {
   readonly maxSessionExpiryS: number;
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  readonly queuedAgeS: number;
+  readonly queuePolicy: QueuePolicy;
+  readonly maxSessions: number;
+  readonly maxRetainedMessages: number;
   readonly directQueuedMessages: number;
   readonly directQueuedBytes: number;
   readonly tellsNoMatchingSubscribers: boolean;

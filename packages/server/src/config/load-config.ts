@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { parsePolicyEntries } from "../core/access/policy-entry.ts";
+import type { QueuePolicy } from "../core/access/principal-limits.ts";
 import { ConfigError, type Config } from "./config.ts";
 import {
   readDocument,
@@ -126,6 +127,10 @@ function limitsConfig(values: SettingValues): Config["limits"] {
     maxSessionExpiryS: values.number("limits.maxSessionExpiryS"),
     queuedMessages: values.number("limits.queuedMessages"),
     queuedBytes: values.number("limits.queuedBytes"),
+    queuedAgeS: values.number("limits.queuedAgeS"),
+    queuePolicy: values.text("limits.queuePolicy") as QueuePolicy,
+    maxSessions: values.number("limits.maxSessions"),
+    maxRetainedMessages: values.number("limits.maxRetainedMessages"),
     directQueuedMessages: values.number("limits.directQueuedMessages"),
     directQueuedBytes: values.number("limits.directQueuedBytes"),
     diskReserveBytes: values.number("limits.diskReserveBytes"),

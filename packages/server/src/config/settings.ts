@@ -1,4 +1,5 @@
 import Type, { type TSchema } from "typebox";
+import { queuePolicies } from "../core/access/principal-limits.ts";
 import { defaultLimits } from "../core/session/limits.ts";
 
 /** One key of the configuration: where it stands, what it takes, and what it is when nobody says anything. */
@@ -118,6 +119,30 @@ export const settings: readonly Setting[] = [
     whole(1),
     defaultLimits.queuedBytes,
     "bytes waiting for a persistent session",
+  ),
+  setting(
+    "limits.queuedAgeS",
+    whole(1),
+    defaultLimits.queuedAgeS,
+    "seconds that a message may wait for a session",
+  ),
+  setting(
+    "limits.queuePolicy",
+    oneOf(queuePolicies),
+    defaultLimits.queuePolicy,
+    "what becomes of a session's queue at its bounds",
+  ),
+  setting(
+    "limits.maxSessions",
+    whole(1),
+    defaultLimits.maxSessions,
+    "sessions that outlive their connections",
+  ),
+  setting(
+    "limits.maxRetainedMessages",
+    whole(0),
+    defaultLimits.maxRetainedMessages,
+    "retained messages of a tenant",
   ),
   setting(
     "limits.directQueuedMessages",

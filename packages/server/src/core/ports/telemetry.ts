@@ -22,6 +22,8 @@ export const limitNames = [
   "limits.directQueuedMessages",
   "limits.directQueuedBytes",
   "limits.queuedMessages",
+  "limits.queuedBytes",
+  "limits.queuedAgeS",
   "limits.diskReserveBytes",
   "mqtt.maxPacketBytes",
   "mqtt.receiveMaximum",

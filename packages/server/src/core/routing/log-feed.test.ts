@@ -28,8 +28,12 @@ class Feeding implements OutboxSource, MessageSource, FeedSink {
     return this.outbox;
   }
 
-  openFrozen(seqs: readonly number[]): Outbox {
-    return Outbox.frozen(seqs);
+  openFrozen(): Outbox {
+    return new Outbox("");
+  }
+
+  seqBefore(): number {
+    return 0;
   }
 
   closeOutbox(): void {}
@@ -60,7 +64,7 @@ class Feeding implements OutboxSource, MessageSource, FeedSink {
   record(): void {
     const seq = this.tailSeq + 1;
     this.feed.offer(messageOf("t", String(seq)), seq);
-    this.outbox.note(seq);
+    this.outbox.note(seq, 1, undefined);
     this.tailSeq = seq;
   }
 

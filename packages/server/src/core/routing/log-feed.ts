@@ -54,7 +54,7 @@ export class LogFeed {
       return;
     }
     this.#isFetching = true;
-    void this.#fetch(seqs);
+    void this.#fetch(seqs, this.reader.version);
   }
 
   close(): void {
@@ -62,11 +62,13 @@ export class LogFeed {
     this.reader.close();
   }
 
-  async #fetch(seqs: readonly Seq[]): Promise<void> {
+  /** `version`: where something was dropped since `seqs` were peeked, they are peeked anew. */
+  async #fetch(seqs: readonly Seq[], version: number): Promise<void> {
     try {
       const found = await this.#source.fetch(seqs);
       this.#isFetching = false;
-      if (!this.#isClosed && this.#take(seqs, found)) this.pump();
+      if (this.#isClosed) return;
+      if (this.reader.version !== version || this.#take(seqs, found)) this.pump();
     } catch (error) {
       this.#isFetching = false;
       if (!this.#isClosed) this.#sink.feedFailed(error);

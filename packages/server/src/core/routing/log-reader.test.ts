@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { Random } from "../../../testing/random.ts";
 import { LogReader, type OutboxSource } from "./log-reader.ts";
+import type { QueueBounds } from "./queue-bounds.ts";
+import { NeededRecords } from "./needed-records.ts";
 import { Outbox } from "./outbox.ts";
 
 /** The router's part: outboxes by filter, and a tail that notes each record in those that match. */
@@ -19,10 +21,14 @@ class Outboxes implements OutboxSource {
     if (!this.frozen.delete(outbox)) this.open.delete(outbox.filter);
   }
 
-  openFrozen(seqs: readonly number[]): Outbox {
-    const outbox = Outbox.frozen(seqs);
+  openFrozen(): Outbox {
+    const outbox = new Outbox("");
     this.frozen.add(outbox);
     return outbox;
+  }
+
+  seqBefore(): number {
+    return 0;
   }
 }
 
@@ -66,7 +72,7 @@ class Model {
         one.waiting.add(seq);
       }
     }
-    for (const filter of matching) this.source.open.get(filter)?.note(seq);
+    for (const filter of matching) this.source.open.get(filter)?.note(seq, 1, undefined);
     this.source.tailSeq = seq;
   }
 
@@ -117,10 +123,14 @@ function waitingReader(source: Outboxes, ...seqs: readonly number[]): LogReader 
   const reader = new LogReader(source, 0);
   reader.hold("f1");
   for (const seq of seqs) {
-    source.open.get("f1")?.note(seq);
+    source.open.get("f1")?.note(seq, 1, undefined);
     source.tailSeq = seq;
   }
   return reader;
+}
+
+function oldestBeyond(messages: number): QueueBounds {
+  return { messages, bytes: Infinity, ageMs: Infinity, policy: "drop-oldest" };
 }
 
 describe("LogReader over shared outboxes", () => {
@@ -132,7 +142,7 @@ describe("LogReader over shared outboxes", () => {
       model.drain();
       for (const { taken, expected } of model.readers) expect(taken).toEqual(expected);
       expect(model.source.frozen.size).toBe(0);
-      const left = new Set<number>();
+      const left = new NeededRecords();
       for (const outbox of model.source.open.values()) {
         outbox.trim();
         outbox.collect(left);
@@ -146,18 +156,18 @@ describe("LogReader over shared outboxes", () => {
     const reader = new LogReader(source, 0);
     reader.hold("f1");
     reader.goLive();
-    source.open.get("f1")?.note(1);
+    source.open.get("f1")?.note(1, 1, undefined);
     expect(reader.waiting).toBe(0);
     reader.drop("f1");
     expect(source.open.size).toBe(0);
   });
 
-  it("dropOldest leaves the newest, and the cursor behind them", () => {
+  it("cut by drop-oldest leaves the newest, and the cursor behind them", () => {
     const reader = waitingReader(new Outboxes(), 3, 5, 8, 9);
-    expect(reader.dropOldest(2)).toBe(2);
+    expect(reader.cut(oldestBeyond(2))?.excess.messages).toBe(2);
     expect(reader.peek(10)).toEqual([8, 9]);
     expect(reader.position).toBe(5);
-    expect(reader.dropOldest(2)).toBe(0);
+    expect(reader.cut(oldestBeyond(2))).toBeUndefined();
   });
 
   it("does not count, or drop for, what it had taken before a restart, though others still wait for it", () => {
@@ -166,9 +176,9 @@ describe("LogReader over shared outboxes", () => {
     const reader = new LogReader(source, 5);
     away.hold("f1", 0);
     reader.hold("f1", 5);
-    for (const seq of [1, 2, 3, 4, 5, 6, 7]) source.open.get("f1")?.note(seq);
+    for (const seq of [1, 2, 3, 4, 5, 6, 7]) source.open.get("f1")?.note(seq, 1, undefined);
     expect([away.waiting, reader.waiting]).toEqual([7, 2]);
-    expect(reader.dropOldest(2)).toBe(0);
+    expect(reader.cut(oldestBeyond(2))).toBeUndefined();
     expect(reader.peek(10)).toEqual([6, 7]);
   });
 
@@ -188,12 +198,12 @@ describe("LogReader over shared outboxes", () => {
     const dropping = waitingReader(source, 1, 2);
     const retiring = waitingReader(source);
     retiring.hold("f2");
-    source.open.get("f1")?.note(3);
-    source.open.get("f2")?.note(3);
-    source.open.get("f1")?.note(4);
+    source.open.get("f1")?.note(3, 1, undefined);
+    source.open.get("f2")?.note(3, 1, undefined);
+    source.open.get("f1")?.note(4, 1, undefined);
     dropping.drop("f1");
     retiring.retire("f1");
-    source.open.get("f2")?.note(5);
+    source.open.get("f2")?.note(5, 1, undefined);
     expect(dropping.peek(10)).toEqual([]);
     expect(retiring.peek(10)).toEqual([3, 4, 5]);
   });

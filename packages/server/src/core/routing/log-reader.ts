@@ -1,17 +1,25 @@
 import type { Seq } from "../ports/engine.ts";
+import { Backlog, type WaitingEntry } from "./backlog.ts";
 import type { Outbox, OutboxReader } from "./outbox.ts";
+import type { QueueSize } from "./outbox-chunk.ts";
+import { cutQueue, type QueueBounds, type QueueCut } from "./queue-bounds.ts";
+import type { SavedDrops } from "./reader-cursor.ts";
 
 /** No topic filter is empty. */
 const frozenKey = "";
+
+const noDrops: SavedDrops = { gaps: [], replacedUpTo: 0 };
 
 /** Where outboxes come from and go to; the router. */
 export interface OutboxSource {
   openOutbox(filter: string): Outbox;
   closeOutbox(outbox: Outbox): void;
-  /** An outbox with these entries that belongs to one reader alone. */
-  openFrozen(seqs: readonly Seq[]): Outbox;
+  /** One in no tree, which belongs to one reader alone. */
+  openFrozen(): Outbox;
   /** The last record that every live reader has been offered. */
   readonly tailSeq: Seq;
+  /** The last record that is surely older than so many milliseconds. */
+  seqBefore(ageMs: number): Seq;
 }
 
 /**
@@ -20,128 +28,125 @@ export interface OutboxSource {
  */
 export class LogReader {
   readonly #source: OutboxSource;
-  readonly #readers = new Map<string, OutboxReader>();
+  readonly #backlog: Backlog;
   #isLive = false;
-  /** Everything up to here was taken (meaningful while behind). */
-  #takenUpTo: Seq;
+  #tracksTopics = false;
 
-  constructor(source: OutboxSource, takenUpTo: Seq) {
+  /** `drops`: what was dropped of the records after `takenUpTo` before a restart. */
+  constructor(source: OutboxSource, takenUpTo: Seq, drops: SavedDrops = noDrops) {
     this.#source = source;
-    this.#takenUpTo = takenUpTo;
+    this.#backlog = new Backlog(takenUpTo, drops);
+    this.#tracksTopics = drops.replacedUpTo > takenUpTo;
   }
 
   get isLive(): boolean {
     return this.#isLive;
   }
 
-  /** The cursor to save: with `inFlight` as its only exceptions, everything up to here was taken. */
+  /** The cursor to save: with `inFlight` and `drops` as its only exceptions, everything up to here was taken. */
   get position(): Seq {
-    return this.#isLive ? this.#source.tailSeq : this.#takenUpTo;
+    return this.#isLive ? this.#source.tailSeq : this.#backlog.cursor.takenUpTo;
   }
 
-  /**
-   * How many entries wait; a record that several filters name counts once for each. After a restart an outbox is filled
-   * from the oldest cursor of all: what this reader has taken is no part of it.
-   */
+  /** What was dropped of what lies ahead. */
+  get drops(): SavedDrops {
+    return this.#isLive ? noDrops : this.#backlog.cursor.saved();
+  }
+
+  /** Rises when some of what `peek` has given is dropped. */
+  get version(): number {
+    return this.#backlog.version;
+  }
+
+  /** How many entries wait; a record that several filters name counts once for each. */
   get waiting(): number {
-    if (this.#isLive) return 0;
-    let count = 0;
-    for (const reader of this.#readers.values()) {
-      this.#skipTaken(reader);
-      count += reader.outbox.end - reader.index;
-    }
-    return count;
+    return this.size.messages;
+  }
+
+  get size(): QueueSize {
+    return this.#isLive ? { messages: 0, bytes: 0 } : this.#backlog.size();
   }
 
   /** Adds a filter, from the log's present tail on (or, for recovery, from `after`). */
   hold(filter: string, after?: Seq): void {
-    const known = this.#readers.get(filter);
+    const known = this.#backlog.places.get(filter);
     if (known) {
       known.holds += 1;
       return;
     }
     const outbox = this.#source.openOutbox(filter);
-    const reader: OutboxReader = { outbox, index: 0, isBehind: !this.#isLive, holds: 1 };
-    outbox.readers.add(reader);
-    if (reader.isBehind) outbox.fallBehind();
-    reader.index = after === undefined ? outbox.end : outbox.indexAfter(after);
-    this.#readers.set(filter, reader);
+    const place = this.#join(filter, outbox, !this.#isLive);
+    place.index = after === undefined ? outbox.end : outbox.indexAfter(after);
   }
 
   /** Stops collecting by a filter; what waits by it already is still to be taken. */
   retire(filter: string): void {
-    const reader = this.#readers.get(filter);
-    if (!reader) return;
-    const waiting = this.#isLive || reader.holds > 1 ? [] : this.#waitingIn(reader);
+    const place = this.#backlog.places.get(filter);
+    if (!place) return;
+    const waiting = this.#isLive || place.holds > 1 ? [] : this.#backlog.waitingAt(place);
     this.drop(filter);
     this.#keep(waiting);
   }
 
   /** Stops collecting by a filter, and forgets what waits by it alone. */
   drop(filter: string): void {
-    const reader = this.#readers.get(filter);
-    if (!reader) return;
-    reader.holds -= 1;
-    if (reader.holds > 0) return;
-    this.#readers.delete(filter);
-    this.#leave(reader);
+    const place = this.#backlog.places.get(filter);
+    if (!place) return;
+    place.holds -= 1;
+    if (place.holds > 0) return;
+    this.#backlog.places.delete(filter);
+    this.#leave(place);
   }
 
   /** From the record after `takenUpTo` on, everything waits in the outboxes. */
   fallBehind(takenUpTo: Seq): void {
     if (!this.#isLive) return;
     this.#isLive = false;
-    this.#takenUpTo = takenUpTo;
-    for (const reader of this.#readers.values()) {
-      reader.isBehind = true;
-      reader.index = reader.outbox.end;
-      reader.outbox.fallBehind();
+    this.#backlog.restart(takenUpTo);
+    for (const place of this.#backlog.places.values()) {
+      place.isBehind = true;
+      place.index = place.outbox.end;
+      place.outbox.fallBehind();
     }
   }
 
   /** The next numbers to take, lowest first, at most `limit`. Empty: nothing waits. */
   peek(limit: number): Seq[] {
-    const found: Seq[] = [];
-    let contributors = 0;
-    for (const reader of this.#readers.values()) {
-      this.#skipTaken(reader);
-      const to = Math.min(reader.outbox.end, reader.index + limit);
-      if (to > reader.index) contributors += 1;
-      for (let index = reader.index; index < to; index += 1) found.push(reader.outbox.at(index));
-    }
-    if (contributors < 2) return found;
-    found.sort((a, b) => a - b);
-    return found.filter((seq, index) => seq !== found[index - 1]).slice(0, limit);
+    return this.#backlog.peek(limit);
   }
 
   /** Says that everything up to `seq` was taken. */
   take(seq: Seq): void {
-    if (seq > this.#takenUpTo) this.#takenUpTo = seq;
+    this.#backlog.cursor.take(seq);
   }
 
   /** Nothing waits: from now on records come from the tail. The caller has just seen `peek` return nothing. */
   goLive(): void {
     this.drop(frozenKey);
     this.#isLive = true;
-    for (const reader of this.#readers.values()) {
-      reader.isBehind = false;
-      reader.outbox.catchUp();
+    for (const place of this.#backlog.places.values()) {
+      place.isBehind = false;
+      place.outbox.catchUp();
     }
   }
 
-  /** Drops the oldest entries until at most `limit` wait; returns how many went. */
-  dropOldest(limit: number): number {
-    let excess = this.waiting - limit;
-    if (excess <= 0) return 0;
-    const before = excess;
-    while (excess > 0) {
-      const oldest = this.peek(Math.min(excess, 1_000));
-      const last = oldest.at(-1);
-      if (last === undefined) break;
-      this.take(last);
-      excess = this.waiting - limit;
+  /** Which messages are the latest of their topics is known only of what comes while the policy asks for it. */
+  follow(policy: QueueBounds["policy"]): void {
+    const { replacedUpTo, takenUpTo } = this.#backlog.cursor;
+    const tracks = policy === "latest-per-topic" || (!this.#isLive && replacedUpTo > takenUpTo);
+    if (tracks === this.#tracksTopics) return;
+    this.#tracksTopics = tracks;
+    for (const { outbox } of this.#backlog.places.values()) {
+      if (tracks) outbox.trackTopics();
+      else outbox.untrackTopics();
     }
-    return before;
+  }
+
+  /** Keeps what waits within its bounds; undefined: it is. */
+  cut(bounds: QueueBounds): QueueCut | undefined {
+    this.follow(bounds.policy);
+    if (this.#isLive) return undefined;
+    return cutQueue(this.#backlog, bounds, this.#source.seqBefore(bounds.ageMs), this.#source.tailSeq);
   }
 
   /**
@@ -150,44 +155,49 @@ export class LogReader {
    */
   freeze(last: Seq = this.#source.tailSeq): void {
     this.fallBehind(this.#source.tailSeq);
-    const waiting = this.peek(Number.MAX_SAFE_INTEGER).filter((seq) => seq <= last);
+    const waiting = [...this.#backlog.places.values()].flatMap((place) =>
+      this.#backlog.waitingAt(place, last),
+    );
     this.close();
     this.#keep(waiting);
   }
 
   close(): void {
-    for (const reader of this.#readers.values()) this.#leave(reader);
-    this.#readers.clear();
+    for (const place of this.#backlog.places.values()) this.#leave(place);
+    this.#backlog.places.clear();
   }
 
-  /** Numbers that wait in none of the outboxes that collect. */
-  #keep(seqs: readonly Seq[]): void {
-    if (seqs.length === 0) return;
-    const kept = this.#readers.get(frozenKey);
-    const all = kept ? [...new Set([...this.#waitingIn(kept), ...seqs])].sort((a, b) => a - b) : seqs;
+  /** What waits in none of the outboxes that collect. */
+  #keep(waiting: readonly WaitingEntry[]): void {
+    if (waiting.length === 0) return;
+    const kept = this.#backlog.places.get(frozenKey);
+    const all = inOrder([...(kept ? this.#backlog.waitingAt(kept) : []), ...waiting]);
     this.drop(frozenKey);
-    const outbox = this.#source.openFrozen(all);
-    const reader: OutboxReader = { outbox, index: outbox.start, isBehind: true, holds: 1 };
-    outbox.readers.add(reader);
-    outbox.fallBehind();
-    this.#readers.set(frozenKey, reader);
+    const outbox = this.#source.openFrozen();
+    this.#join(frozenKey, outbox, true);
+    for (const { seq, bytes, topic } of all) outbox.note(seq, bytes, topic);
   }
 
-  #waitingIn(reader: OutboxReader): Seq[] {
-    this.#skipTaken(reader);
-    const { outbox, index } = reader;
-    return Array.from({ length: outbox.end - index }, (_, offset) => outbox.at(index + offset));
+  #join(filter: string, outbox: Outbox, isBehind: boolean): OutboxReader {
+    const { cursor, places } = this.#backlog;
+    const place: OutboxReader = { outbox, index: 0, isBehind, holds: 1, cursor };
+    outbox.readers.add(place);
+    if (isBehind) outbox.fallBehind();
+    if (this.#tracksTopics) outbox.trackTopics();
+    places.set(filter, place);
+    return place;
   }
 
-  #skipTaken(reader: OutboxReader): void {
-    const { outbox } = reader;
-    if (reader.index < outbox.start) reader.index = outbox.start;
-    while (reader.index < outbox.end && outbox.at(reader.index) <= this.#takenUpTo) reader.index += 1;
+  #leave(place: OutboxReader): void {
+    const { outbox } = place;
+    outbox.readers.delete(place);
+    if (place.isBehind) outbox.catchUp();
+    if (this.#tracksTopics) outbox.untrackTopics();
+    if (outbox.readers.size === 0) this.#source.closeOutbox(outbox);
   }
+}
 
-  #leave(reader: OutboxReader): void {
-    reader.outbox.readers.delete(reader);
-    if (reader.isBehind) reader.outbox.catchUp();
-    if (reader.outbox.readers.size === 0) this.#source.closeOutbox(reader.outbox);
-  }
+function inOrder(entries: readonly WaitingEntry[]): WaitingEntry[] {
+  const bySeq = new Map(entries.map((entry) => [entry.seq, entry]));
+  return [...bySeq.values()].sort((a, b) => a.seq - b.seq);
 }

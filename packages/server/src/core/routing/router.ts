@@ -20,9 +20,12 @@ import { RetainedStore } from "../retained/retained-store.ts";
 import { SubscriptionTree } from "../topics/subscription-tree.ts";
 import { Audiences } from "./audiences.ts";
 import type { Delivery } from "./delivery.ts";
+import { messageBytes } from "./message-bytes.ts";
+import type { NeededRecords } from "./needed-records.ts";
 import { Outbox } from "./outbox.ts";
 import { filterOfKey, isTrackedKey } from "./tracked-key.ts";
 import { type DeliveryList, RecipientSet, type Subscriber } from "./recipient-set.ts";
+import { RecordTimes } from "./record-times.ts";
 import { RetainedView } from "./retained-view.ts";
 import { ShareGroup, type ShareGroupHome } from "./share-group.ts";
 import { fromRecord, toRecord } from "./stored-message.ts";
@@ -79,6 +82,7 @@ export class Router implements ShareGroupHome {
   readonly #topics: TopicTable;
   readonly #outboxes = new Map<string, Outbox>();
   readonly #frozen = new Set<Outbox>();
+  readonly #times = new RecordTimes();
   readonly #groups = new Map<string, ShareGroup>();
   #tail: Stoppable | undefined;
   #isMissing = false;
@@ -101,13 +105,18 @@ export class Router implements ShareGroupHome {
     return this.#tailSeq;
   }
 
+  /** The last record that is surely older than so many milliseconds. */
+  seqBefore(ageMs: number): Seq {
+    return this.#times.lastBefore(this.#clock.nowMs() - ageMs);
+  }
+
   /** The last number that the log has given to a record, durable or not yet. */
   get headSeq(): Seq {
     return this.#log.bounds(this.tenant, shard).head;
   }
 
   /** Whatever some session or group still waits for. */
-  collectWaiting(into: Set<Seq>): void {
+  collectWaiting(into: NeededRecords): void {
     for (const outbox of this.#outboxes.values()) {
       outbox.trim();
       outbox.collect(into);
@@ -257,8 +266,8 @@ export class Router implements ShareGroupHome {
     return outbox;
   }
 
-  openFrozen(seqs: readonly Seq[]): Outbox {
-    const outbox = Outbox.frozen(seqs);
+  openFrozen(): Outbox {
+    const outbox = new Outbox("");
     this.#frozen.add(outbox);
     return outbox;
   }
@@ -326,7 +335,7 @@ export class Router implements ShareGroupHome {
   }
 
   /** Lets the log forget what nobody needs below `before`: no session, no group, no history. */
-  release(before: Seq, keep: ReadonlySet<Seq>): void {
+  release(before: Seq, keep: NeededRecords): void {
     if (this.histories.isRebuilding) return;
     this.#log.release(this.tenant, shard, before, (seq) => keep.has(seq) || this.histories.need(seq));
   }
@@ -354,6 +363,7 @@ export class Router implements ShareGroupHome {
     if (record.qos > 0 || recipients.takesQos0FromLog)
       this.#deliverFromLog(fromRecord(record, topic), seq, recipients);
     this.#tailSeq = seq;
+    this.#times.note(seq, record.publishedAtMs);
     if (record.retain) this.retainedView.settle(topic.name);
   }
 
@@ -366,9 +376,10 @@ export class Router implements ShareGroupHome {
       for (let index = 0; index < groups.length; index += 1)
         (groups[index] as ShareGroup).deliverLogged(message, seq);
     }
+    const bytes = outboxes.length > 0 ? messageBytes(message) : 0;
     for (let index = 0; index < outboxes.length; index += 1) {
       const outbox = outboxes[index] as Outbox;
-      if (message.qos > 0 || isTrackedKey(outbox.filter)) outbox.note(seq);
+      if (message.qos > 0 || isTrackedKey(outbox.filter)) outbox.note(seq, bytes, message.topic.name);
     }
   }
 
@@ -404,10 +415,11 @@ export class Router implements ShareGroupHome {
     const { seq, record } = stored;
     const topic = this.topic(record.topic);
     for (const outbox of this.recipientsOf(topic).outboxes) {
-      if (record.qos > 0 || isTrackedKey(outbox.filter)) outbox.note(seq);
+      if (record.qos > 0 || isTrackedKey(outbox.filter)) outbox.note(seq, messageBytes(record), topic.name);
     }
     if (record.retain) this.retainedView.recover(fromRecord(record, topic), seq);
     this.#tailSeq = seq;
+    this.#times.note(seq, record.publishedAtMs);
   }
 }
 

@@ -4,6 +4,8 @@ import type { Message } from "../ports/message.ts";
 import type { FeedSink, MessageSource } from "./log-feed.ts";
 import { LogFeed } from "./log-feed.ts";
 import { LogReader, type OutboxSource } from "./log-reader.ts";
+import type { NeededRecords } from "./needed-records.ts";
+import type { QueueBounds } from "./queue-bounds.ts";
 import { sharedDelivery } from "./recipient-set.ts";
 import type { SharedOrigin, Subscription } from "./subscription.ts";
 
@@ -156,8 +158,16 @@ export class ShareGroup implements FeedSink, SharedOrigin {
     this.#home.feedFailed(error, () => this.pump());
   }
 
+  /** Keeps what waits within the bounds: the oldest go. */
+  cut(bounds: QueueBounds): void {
+    const cut = this.#feed?.reader.cut({ ...bounds, policy: "drop-oldest" });
+    if (!cut) return;
+    this.#home.dropped("expired", cut.old.messages);
+    this.#home.dropped("queue-full", cut.excess.messages);
+  }
+
   /** The log has to keep what a member gave back. */
-  collect(into: Set<Seq>): void {
+  collect(into: NeededRecords): void {
     for (const { seq } of this.#returned) if (seq !== undefined) into.add(seq);
   }
 

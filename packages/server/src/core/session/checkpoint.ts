@@ -1,12 +1,14 @@
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Engine, Seq } from "../ports/engine.ts";
 import type { Logger } from "../ports/telemetry.ts";
+import { NeededRecords } from "../routing/needed-records.ts";
 import type { Router } from "../routing/router.ts";
 import type { GroupCursor } from "../routing/share-group.ts";
 import type { SavedEntry } from "./saved-entry.ts";
 import type { Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import type { Limits } from "./limits.ts";
+import { queueBoundsOf } from "./session-queue.ts";
 
 export interface CheckpointOptions {
   readonly engine: Engine;
@@ -20,6 +22,8 @@ export interface CheckpointOptions {
 const intervalMs = 1_000;
 /** The log is asked to forget when at least this many records have come since it last was. */
 const minimumReleased = 100;
+/** Sessions whose queues are looked at in one turn of the event loop. */
+const sliceSessions = 1_000;
 
 /**
  * Once a second: saves what may be saved late (cursors, views, groups), in the order that a crash in between asks for,
@@ -67,11 +71,11 @@ export class Checkpoint {
 
   /** Groups say how far they were before their members save what they took; the log forgets last. */
   async #checkpoint(router: Router, directory: SessionDirectory): Promise<void> {
+    await this.#cutQueues(router, directory);
     const upTo = router.tailSeq;
     router.retainedView.expire(this.#options.clock.nowMs());
     const cursors = cursorsOf(router);
     const shared = sharedIn(router, directory);
-    this.#enforceQueueBounds(router, directory);
     await directory.saveMarked();
     await router.retainedView.save(upTo);
     await this.#saveGroups(router, cursors);
@@ -91,19 +95,27 @@ export class Checkpoint {
     this.#groupKeys.set(router.tenant, new Set(cursors.keys()));
   }
 
-  #enforceQueueBounds(router: Router, directory: SessionDirectory): void {
-    const { queuedMessages } = this.#options.limits;
+  /** Keeps every queue within its bounds. */
+  async #cutQueues(router: Router, directory: SessionDirectory): Promise<void> {
+    let seen = 0;
     for (const session of directory.list(router.tenant)) {
-      const dropped = session.reader?.dropOldest(queuedMessages) ?? 0;
-      if (dropped > 0) session.dropped("queue-full", dropped, 0);
+      session.cutQueue();
+      seen += 1;
+      if (seen % sliceSessions === 0) await this.#turn();
     }
+    const bounds = queueBoundsOf(this.#options.limits);
+    for (const group of router.groups) group.cut(bounds);
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.soon(resolve));
   }
 
   /** The set of what is needed is as large as the backlog: it is made only when about as much has come since. */
   #release(router: Router, directory: SessionDirectory, upTo: Seq): void {
     const last = this.#released.get(router.tenant) ?? { upTo: 0, kept: 0 };
     if (upTo - last.upTo < Math.max(minimumReleased, last.kept)) return;
-    const needed = new Set<Seq>();
+    const needed = new NeededRecords();
     router.collectWaiting(needed);
     for (const session of directory.list(router.tenant)) session.outgoing.collect(needed);
     router.release(upTo, needed);

@@ -1,10 +1,9 @@
-import type { MessageProperties } from "@weir/protocol";
 import type { Message } from "../ports/message.ts";
+import { propertiesBytes } from "../routing/message-bytes.ts";
 import { LazyMap } from "./lazy-map.ts";
 
 /** What a message costs beside its payload and properties, more or less. */
 const overheadBytes = 128;
-const pairOverheadBytes = 64;
 /** A payload this much smaller than the chunk in which it came may share that with others. */
 const sharingRatio = 4;
 
@@ -74,11 +73,4 @@ function ownBytes(message: Message): number {
   const { payload, properties } = message;
   const chunkBytes = mayShare(message) ? 0 : payload.buffer.byteLength;
   return overheadBytes + chunkBytes + (properties === undefined ? 0 : propertiesBytes(properties));
-}
-
-function propertiesBytes(properties: MessageProperties): number {
-  const { contentType = "", responseTopic = "", correlationData, userProperties = [] } = properties;
-  let bytes = contentType.length + responseTopic.length + (correlationData?.buffer.byteLength ?? 0);
-  for (const [name, value] of userProperties) bytes += pairOverheadBytes + name.length + value.length;
-  return bytes;
 }

@@ -4,6 +4,7 @@ import type { Message } from "../ports/message.ts";
 import type { Counters } from "../ports/telemetry.ts";
 import type { Link } from "../ports/transport.ts";
 import type { Delivery } from "../routing/delivery.ts";
+import type { NeededRecords } from "../routing/needed-records.ts";
 import type { Router } from "../routing/router.ts";
 import { fromPlain } from "../routing/stored-message.ts";
 import type { SharedOrigin } from "../routing/subscription.ts";
@@ -190,7 +191,7 @@ export class InFlightWindow {
   }
 
   /** The records that the log has to keep for what is in flight. */
-  collect(into: Set<Seq>): void {
+  collect(into: NeededRecords): void {
     for (const entry of this.#entries.inOrder()) {
       if (entry.seq !== undefined && entry.state !== "released") into.add(entry.seq);
     }

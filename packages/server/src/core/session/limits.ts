@@ -1,3 +1,5 @@
+import type { QueuePolicy } from "../access/principal-limits.ts";
+
 /** The named bounds of the core (product.md, "Delivery"). Where a token sets its own, the lower one counts. */
 export interface Limits {
   readonly maxConnections: number;
@@ -16,6 +18,14 @@ export interface Limits {
   /** What waits in the log for one session. */
   readonly queuedMessages: number;
   readonly queuedBytes: number;
+  /** Seconds. */
+  readonly queuedAgeS: number;
+  /** What becomes of a session's queue at its bounds. */
+  readonly queuePolicy: QueuePolicy;
+  /** Sessions that outlive their connections. */
+  readonly maxSessions: number;
+  /** Of a tenant. */
+  readonly maxRetainedMessages: number;
   /** What waits in memory for one connected session that does not persist. */
   readonly directQueuedMessages: number;
   readonly directQueuedBytes: number;
@@ -38,6 +48,10 @@ export const defaultLimits: Limits = {
   maxSessionExpiryS: 7 * 86_400,
   queuedMessages: 10_000_000,
   queuedBytes: 4 * 1_073_741_824,
+  queuedAgeS: 7 * 86_400,
+  queuePolicy: "drop-oldest",
+  maxSessions: 1_000_000,
+  maxRetainedMessages: 1_000_000,
   directQueuedMessages: 10_000,
   directQueuedBytes: 16 * 1_048_576,
   inFlightBytes: 16 * 1_048_576,

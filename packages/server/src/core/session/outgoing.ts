@@ -7,6 +7,9 @@ import type { Link } from "../ports/transport.ts";
 import { asRecorded, type Delivery, withoutNoLocal } from "../routing/delivery.ts";
 import { type FeedSink, LogFeed } from "../routing/log-feed.ts";
 import { LogReader } from "../routing/log-reader.ts";
+import type { NeededRecords } from "../routing/needed-records.ts";
+import type { QueueBounds } from "../routing/queue-bounds.ts";
+import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
 import type { Recipient, SharedOrigin } from "../routing/subscription.ts";
 import { DirectQueue } from "./direct-queue.ts";
@@ -14,6 +17,7 @@ import { InFlightWindow } from "./in-flight-window.ts";
 import { MessageSender } from "./message-sender.ts";
 import { RetainedQueue } from "./retained-queue.ts";
 import type { SavedEntry } from "./saved-entry.ts";
+import { directLimitNames } from "./session-queue.ts";
 import type { SessionRecord } from "./session-record.ts";
 import type { ShareReturns } from "./share-returns.ts";
 
@@ -24,6 +28,11 @@ export interface OutgoingOwner extends Recipient {
   /** The policy has changed and the subscriptions do not show it yet. */
   readonly isRechecking: boolean;
   readonly record: SessionRecord | undefined;
+  /** What may wait in the log, and in memory. */
+  readonly queueBounds: QueueBounds;
+  readonly directBounds: QueueBounds;
+  /** A queue is over its bounds, and the policy is to disconnect. */
+  queueOverflowed(): void;
   /** Something meant for this session was dropped. */
   dropped(reason: DropReason, count: number, bytes: number): void;
 }
@@ -33,8 +42,6 @@ export interface OutgoingOptions {
   readonly router: Router;
   readonly clock: Clock;
   readonly counters: Counters;
-  readonly directQueuedMessages: number;
-  readonly directQueuedBytes: number;
   readonly inFlightBytes: number;
 }
 
@@ -44,10 +51,11 @@ export class Outgoing implements FeedSink {
   readonly retained: RetainedQueue = new RetainedQueue();
   readonly #owner: OutgoingOwner;
   readonly #router: Router;
+  readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #sender: MessageSender;
   readonly #window: InFlightWindow;
-  readonly #queue: DirectQueue;
+  readonly #queue = new DirectQueue();
   #feed: LogFeed | undefined;
   /** The delivery that the router has just worked out for the record that it offers. */
   #offered: Delivery | undefined;
@@ -56,6 +64,7 @@ export class Outgoing implements FeedSink {
     const { owner, router, clock, counters, inFlightBytes } = options;
     this.#owner = owner;
     this.#router = router;
+    this.#clock = clock;
     this.#counters = counters;
     this.#sender = new MessageSender(owner, clock, counters);
     this.#window = new InFlightWindow({
@@ -66,12 +75,12 @@ export class Outgoing implements FeedSink {
       sender: this.#sender,
       home: this,
     });
-    this.#queue = new DirectQueue(options.directQueuedMessages, options.directQueuedBytes);
   }
 
   /** Makes the session a reader of the log, from the present tail on or (recovery) after a saved position. */
-  openFeed(after?: Seq): LogReader {
-    const reader = new LogReader(this.#router, after ?? this.#router.tailSeq);
+  openFeed(after?: Seq, drops?: SavedDrops): LogReader {
+    const reader = new LogReader(this.#router, after ?? this.#router.tailSeq, drops);
+    reader.follow(this.#owner.queueBounds.policy);
     this.#feed = new LogFeed(reader, this.#router, this);
     return reader;
   }
@@ -91,6 +100,11 @@ export class Outgoing implements FeedSink {
 
   get queued(): number {
     return this.#queue.length + (this.reader?.waiting ?? 0);
+  }
+
+  /** Of the messages that wait; what they cost in memory where they wait in it. */
+  get queuedBytes(): number {
+    return this.#queue.bytes + (this.reader?.size.bytes ?? 0);
   }
 
   get room(): number {
@@ -117,7 +131,7 @@ export class Outgoing implements FeedSink {
     this.#window.detach();
     for (const item of this.#queue.drain()) {
       if (item.origin) item.origin.giveBack(item.message, item.seq);
-      else if (this.#owner.isLogged) this.#queue.push(item);
+      else if (this.#owner.isLogged) this.#queue.push(item, this.#owner.directBounds);
     }
   }
 
@@ -202,7 +216,8 @@ export class Outgoing implements FeedSink {
   // ---------------------------------------------------------------- what is saved of it
 
   cursor(): Plain {
-    return { takenUpTo: this.reader?.position ?? 0, lastId: this.#window.lastId };
+    const { position = 0, drops } = this.reader ?? {};
+    return { takenUpTo: position, lastId: this.#window.lastId, drops: (drops ?? null) as Plain };
   }
 
   inFlightPart(): Plain {
@@ -219,7 +234,7 @@ export class Outgoing implements FeedSink {
   }
 
   /** The records that the log has to keep for what is in flight. */
-  collect(into: Set<Seq>): void {
+  collect(into: NeededRecords): void {
     this.#window.collect(into);
   }
 
@@ -264,11 +279,13 @@ export class Outgoing implements FeedSink {
   ): void {
     const isNext = Math.min(message.qos, delivery.qos) === 0 || this.#canSendNow;
     if (isNext && this.#send(message, delivery, seq, origin)) return;
-    const lacking = this.#queue.push({ message, delivery, seq, origin });
-    if (lacking === undefined) return;
-    const limit = lacking === "messages" ? "limits.directQueuedMessages" : "limits.directQueuedBytes";
-    this.#counters.limitReached[limit] += 1;
-    this.#owner.dropped("queue-full", 1, message.payload.length);
+    const queuedAtMs = this.#clock.nowMs();
+    const bounds = this.#owner.directBounds;
+    const cut = this.#queue.push({ message, delivery, seq, origin, queuedAtMs }, bounds);
+    if (!cut) return;
+    this.#counters.limitReached[directLimitNames[cut.bound]] += 1;
+    for (const dropped of cut.dropped) this.#owner.dropped("queue-full", 1, dropped.message.payload.length);
+    if (bounds.policy === "disconnect") this.#owner.queueOverflowed();
   }
 
   /** False: no packet id is free. */
@@ -286,6 +303,11 @@ export class Outgoing implements FeedSink {
   #pumpQueue(): void {
     const item = this.#queue.shift();
     if (!item) return;
+    if (this.#clock.nowMs() - item.queuedAtMs > this.#owner.directBounds.ageMs) {
+      this.#counters.limitReached[directLimitNames.age] += 1;
+      this.#owner.dropped("expired", 1, item.message.payload.length);
+      return;
+    }
     const accepted = this.#accept(item.message, item.delivery, undefined);
     if (accepted) this.#send(item.message, accepted, item.seq, item.origin);
   }

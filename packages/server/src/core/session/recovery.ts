@@ -1,12 +1,14 @@
 import { identityKey, type Identity, type Principal } from "../access/principal.ts";
 import { Policy } from "../access/policy.ts";
+import type { PrincipalLimits } from "../access/principal-limits.ts";
 import type { Engine, Seq, StoredRecord } from "../ports/engine.ts";
+import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
 import type { GroupCursor } from "../routing/share-group.ts";
 import type { Will } from "@weir/protocol";
 import { groupsBucket } from "./checkpoint.ts";
 import type { SavedEntry } from "./saved-entry.ts";
-import type { Session } from "./session.ts";
+import type { SavedDropCount, Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import type { SavedSubscription } from "./subscriptions.ts";
 
@@ -27,15 +29,17 @@ interface SavedMeta {
   readonly minter?: string | null;
   readonly expiryS: number;
   readonly isLogged: boolean;
+  readonly limits?: PrincipalLimits | null;
   readonly will: Will | null;
   readonly subscriptions: readonly SavedSubscription[];
 }
 
 interface SavedCursor {
-  readonly outgoing: { readonly takenUpTo: Seq; readonly lastId: number };
+  readonly outgoing: { readonly takenUpTo: Seq; readonly lastId: number; readonly drops?: SavedDrops | null };
   readonly inbound: readonly number[];
   readonly inboundAt: Seq;
   readonly stoppedAt: Seq | null;
+  readonly dropped?: SavedDropCount;
 }
 
 interface SavedSession {
@@ -127,7 +131,8 @@ async function recoverSession(
   session.expiryS = meta.expiryS;
   session.will = meta.will ?? undefined;
   session.stoppedAt = cursor.stoppedAt ?? undefined;
-  if (meta.isLogged) session.readLog(cursor.outgoing.takenUpTo);
+  if (cursor.dropped) session.recoverDrops(cursor.dropped);
+  if (meta.isLogged) session.readLog(cursor.outgoing.takenUpTo, cursor.outgoing.drops ?? undefined);
   for (const subscription of meta.subscriptions) {
     const group = groups.get(subscription.groupKey ?? "");
     session.subscriptions.restore(subscription, group?.takenUpTo ?? cursor.outgoing.takenUpTo);
@@ -176,6 +181,7 @@ function absentPrincipal(tenant: string, meta: SavedMeta): Principal {
     ...(meta.minter != null && { minter: meta.minter }),
     clientId: meta.clientId,
     policy: Policy.nothing,
+    ...(meta.limits && { limits: meta.limits }),
     policyVersion: 0,
     endsAtMs: Infinity,
   };

@@ -51,6 +51,8 @@ export class SessionDirectory implements SessionKeeper {
   readonly #opening = new KeyedLock();
   readonly #expiries = new Map<Session, Timer>();
   readonly #marked = new Set<Session>();
+  /** About to end for it. */
+  readonly #overflowed = new WeakSet<Session>();
   /** By key: sessions that have ended and whose records are still being deleted. */
   readonly #ending = new Map<string, Promise<void>>();
   readonly #wills: WillPublisher;
@@ -159,6 +161,18 @@ export class SessionDirectory implements SessionKeeper {
 
   recordMarked(session: Session): void {
     this.#marked.add(session);
+  }
+
+  /** Its client is told (0x97), and nothing of it is kept: what it has missed it would never know. */
+  queueOverflowed(session: Session): void {
+    if (this.#overflowed.has(session)) return;
+    this.#overflowed.add(session);
+    this.#options.logger.warn(
+      { session: session.id, queued: session.outgoing.queued },
+      "a session's queue is over its bounds: by its policy the session ends",
+    );
+    // A later turn: the message that was too much is being delivered, to others too
+    this.#options.clock.soon(() => void this.end(session, ReasonCode.quotaExceeded, true));
   }
 
   principalReplaced(session: Session, before: Principal): void {

@@ -7,14 +7,17 @@ import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
 import type { Link, Peer } from "../ports/transport.ts";
 import type { Delivery } from "../routing/delivery.ts";
 import type { LogReader } from "../routing/log-reader.ts";
+import type { QueueBounds } from "../routing/queue-bounds.ts";
+import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
 import type { SharedOrigin } from "../routing/subscription.ts";
 import type { ClientTopic } from "./client-topics.ts";
-import { DropNotice } from "./drop-notice.ts";
+import { DropNotice, type UntoldDrops } from "./drop-notice.ts";
 import { Incoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { type RecordSource, SessionRecord } from "./session-record.ts";
+import { directBoundsOf, queueBoundsOf, queueLimitNames } from "./session-queue.ts";
 import { type SessionView, viewOf } from "./session-view.ts";
 import { Subscriptions, type SubscriptionsOwner } from "./subscriptions.ts";
 
@@ -38,8 +41,16 @@ export interface SessionKeeper {
   recordMarked(session: Session): void;
   /** The session's principal may do nothing any more. */
   endPrincipal(session: Session, why: PrincipalEnd): void;
+  /** A queue of the session is over its bounds, and its policy is to disconnect. */
+  queueOverflowed(session: Session): void;
   /** Another principal has resumed the session. */
   principalReplaced(session: Session, before: Principal): void;
+}
+
+/** What was dropped of a session's messages, as it is saved. */
+export interface SavedDropCount {
+  readonly count: number;
+  readonly untold: readonly UntoldDrops[];
 }
 
 export interface SessionOptions {
@@ -81,6 +92,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #counters: Counters;
+  readonly #limits: Limits;
   readonly #keeper: SessionKeeper;
   #dropNotice: DropNotice | undefined;
   #isLogged = false;
@@ -95,9 +107,9 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.#counters = options.counters;
     this.#logger = options.logger;
     this.#keeper = options.keeper;
-    const { directQueuedMessages, directQueuedBytes, inFlightBytes } = options.limits;
-    const bounds = { directQueuedMessages, directQueuedBytes, inFlightBytes };
-    this.outgoing = new Outgoing({ ...options, ...bounds, owner: this });
+    this.#limits = options.limits;
+    const { inFlightBytes } = options.limits;
+    this.outgoing = new Outgoing({ ...options, inFlightBytes, owner: this });
     this.subscriptions = new Subscriptions(this, options.router);
   }
 
@@ -132,9 +144,9 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   }
 
   /** Messages of QoS 1 and 2 come through the log from now on (or, for recovery, from after a saved position). */
-  readLog(after?: Seq): void {
+  readLog(after?: Seq, drops?: SavedDrops): void {
     this.#isLogged = true;
-    this.outgoing.openFeed(after);
+    this.outgoing.openFeed(after, drops);
   }
 
   // ---------------------------------------------------------------- the connection
@@ -145,7 +157,10 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.disconnectedAtMs = undefined;
     this.subscriptions.attach();
     await this.outgoing.attach(attachment.link, attachment.receiveMaximum);
-    if (this.attachment === attachment) this.pump();
+    if (this.attachment !== attachment) return;
+    this.#dropNotice?.sendSoon();
+    this.cutQueue();
+    this.pump();
   }
 
   /** Whoever resumes the session brings the rights that count from now on; everything is computed under them again. */
@@ -182,6 +197,31 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   pump(): void {
     this.outgoing.pump();
     for (const group of this.subscriptions.groups) group.pump();
+  }
+
+  // ---------------------------------------------------------------- bounds of its queue
+
+  get queueBounds(): QueueBounds {
+    return queueBoundsOf(this.#limits, this.principal.limits);
+  }
+
+  get directBounds(): QueueBounds {
+    return directBoundsOf(this.#limits, this.principal.limits);
+  }
+
+  queueOverflowed(): void {
+    this.#keeper.queueOverflowed(this);
+  }
+
+  /** Keeps what waits for it in the log within its bounds. */
+  cutQueue(): void {
+    const cut = this.reader?.cut(this.queueBounds);
+    if (!cut) return;
+    if (cut.bound) this.#counters.limitReached[queueLimitNames[cut.bound]] += 1;
+    if (cut.isOver) this.queueOverflowed();
+    if (cut.old.messages > 0) this.dropped("expired", cut.old.messages, cut.old.bytes);
+    if (cut.excess.messages > 0) this.dropped("queue-full", cut.excess.messages, cut.excess.bytes);
+    this.record?.mark("progress");
   }
 
   // ---------------------------------------------------------------- live changes of the principal
@@ -233,13 +273,23 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   dropped(reason: DropReason, count: number, bytes: number): void {
     this.#counters.messagesDropped[reason] += count;
     this.droppedCount += count;
-    this.#dropNotice ??= new DropNotice(this, this.#clock);
-    this.#dropNotice.add(reason, count, bytes);
+    this.#noticeOfDrops().add(reason, count, bytes);
   }
 
-  /** Sends one of the client's own topics, if it asked for it. */
-  tell(topic: ClientTopic, content: Readonly<Record<string, unknown>>): void {
-    if (!this.attachment?.link.hasRoom || !this.subscriptions.wants(topic)) return;
+  /** After a restart: what was dropped before. */
+  recoverDrops({ count, untold }: SavedDropCount): void {
+    this.droppedCount = count;
+    for (const { reason, count: messages, bytes } of untold)
+      this.#noticeOfDrops().add(reason, messages, bytes);
+  }
+
+  #noticeOfDrops(): DropNotice {
+    return (this.#dropNotice ??= new DropNotice(this, this.#clock));
+  }
+
+  /** Sends one of the client's own topics, if it asked for it. False: it did not, or there is no room. */
+  tell(topic: ClientTopic, content: Readonly<Record<string, unknown>>): boolean {
+    if (!this.attachment?.link.hasRoom || !this.subscriptions.wants(topic)) return false;
     this.attachment.link.publish(clientMessage(topic, content), {
       qos: 0,
       packetId: 0,
@@ -248,6 +298,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
       subscriptionIdentifiers: undefined,
       messageExpiryInterval: undefined,
     });
+    return true;
   }
 
   // ---------------------------------------------------------------- RecordSource
@@ -278,6 +329,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
       minter: minter ?? null,
       expiryS: this.expiryS,
       isLogged: this.isLogged,
+      limits: (this.principal.limits ?? null) as Plain,
       will: (this.will ?? null) as Plain,
       subscriptions: this.subscriptions.saved() as unknown as Plain,
     };
@@ -289,6 +341,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
       inbound: this.incoming.loggedIds,
       inboundAt: this.router.tailSeq,
       stoppedAt: this.stoppedAt ?? null,
+      dropped: { count: this.droppedCount, untold: this.#dropNotice?.untold ?? [] } as unknown as Plain,
     };
     return { cursor, inFlight: this.outgoing.inFlightPart() };
   }
