@@ -297,7 +297,7 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
   const { clock, counters, logger } = basis;
   const limits = toLimits(config);
   const access = new TokenAccess({
-    kv: engine.kv("tokens"),
+    kv: (bucket) => engine.kv(bucket),
     clock,
     logger,
     tenant: TENANT,

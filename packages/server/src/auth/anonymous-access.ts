@@ -5,7 +5,7 @@ import { compilePolicy, Policy } from "../core/access/policy.ts";
 import { type PolicyEntry, PolicyEntryError } from "../core/access/policy-entry.ts";
 import { parseTemplate } from "../core/access/template.ts";
 import { isKnownHost, isSameOrigin } from "./known-host.ts";
-import type { TokenSession } from "./token-principals.ts";
+import type { PrincipalSession } from "./principal-session.ts";
 
 export interface AnonymousAccessOptions {
   readonly tenant: string;
@@ -49,7 +49,7 @@ export class AnonymousAccess {
   }
 
   /** Gives a session that recovery has brought back the rights of now: its will and its share groups need them. */
-  followIn(session: TokenSession): void {
+  followIn(session: PrincipalSession): void {
     const { principal } = session;
     if (principal.identity.realm !== REALM || principal.policy === this.#policy) return;
     principal.policy = this.#policy;

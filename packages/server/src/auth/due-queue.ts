@@ -1,7 +1,16 @@
+interface Due<T> {
+  readonly id: T;
+  readonly dueMs: number;
+}
+
 /** What is to be looked at, and when: a binary heap with one time for each id. */
-export class DueQueue {
-  readonly #heap: { readonly id: string; readonly dueMs: number }[] = [];
-  readonly #dueMs = new Map<string, number>();
+export class DueQueue<T = string> {
+  #heap: Due<T>[] = [];
+  readonly #dueMs = new Map<T, number>();
+
+  get count(): number {
+    return this.#dueMs.size;
+  }
 
   /** When the next id is due; undefined: nothing waits. An id that was set again in between may make it too early. */
   get nextMs(): number | undefined {
@@ -9,23 +18,31 @@ export class DueQueue {
   }
 
   /** Sets the time of an id, in place of the one that it had. */
-  set(id: string, dueMs: number): void {
+  set(id: T, dueMs: number): void {
     if (this.#dueMs.get(id) === dueMs) return;
     this.#dueMs.set(id, dueMs);
     this.#push({ id, dueMs });
   }
 
   /** Sets the time of an id unless it has an earlier one. */
-  setAtMost(id: string, dueMs: number): void {
+  setAtMost(id: T, dueMs: number): void {
     if ((this.#dueMs.get(id) ?? Infinity) > dueMs) this.set(id, dueMs);
   }
 
-  delete(id: string): void {
+  delete(id: T): void {
     this.#dueMs.delete(id);
   }
 
+  /** Forgets the ids that nobody needs any more. */
+  prune(isNeeded: (id: T) => boolean): void {
+    for (const id of this.#dueMs.keys()) if (!isNeeded(id)) this.#dueMs.delete(id);
+    const kept = this.#heap.filter(({ id, dueMs }) => this.#dueMs.get(id) === dueMs);
+    this.#heap = [];
+    for (const entry of kept) this.#push(entry);
+  }
+
   /** Takes out an id that is due, or returns undefined. */
-  take(nowMs: number): string | undefined {
+  take(nowMs: number): T | undefined {
     for (;;) {
       const first = this.#heap[0];
       if (!first || first.dueMs > nowMs) return undefined;
@@ -36,7 +53,7 @@ export class DueQueue {
     }
   }
 
-  #push(entry: { readonly id: string; readonly dueMs: number }): void {
+  #push(entry: Due<T>): void {
     const heap = this.#heap;
     let at = heap.push(entry) - 1;
     while (at > 0) {
@@ -66,6 +83,6 @@ export class DueQueue {
 
   #swap(a: number, b: number): void {
     const heap = this.#heap;
-    [heap[a], heap[b]] = [heap[b] as (typeof heap)[number], heap[a] as (typeof heap)[number]];
+    [heap[a], heap[b]] = [heap[b] as Due<T>, heap[a] as Due<T>];
   }
 }

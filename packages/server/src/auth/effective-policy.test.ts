@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { AccessToken } from "../core/access/access-token.ts";
 import type { NamedPolicy } from "../core/access/authorization-group.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
 import type { NamedObject } from "../core/objects/named-objects.ts";
@@ -53,16 +52,5 @@ describe("EffectivePolicy", () => {
     policies.delete("t/q");
     expect(effective.entriesOf(holder([entry("own")], "p", "q"))).toEqual([]);
     expect(effective.entriesOf({ ...holder([], "p"), tenant: "other" })).toEqual([]);
-  });
-
-  it("asks for a token what its minting token leaves of it", () => {
-    const token = { id: "made" } as AccessToken;
-    const effective = new EffectivePolicy({
-      policyOf: () => undefined,
-      withinTemplate: ({ id }, entries) => entries.filter(({ topic }) => topic.startsWith(id)),
-    });
-    const acl = [entry("made/a"), entry("other")];
-    expect(effective.entriesOf({ tenant: "t", acl, policies: [], token })).toEqual([entry("made/a")]);
-    expect(effective.entriesOf({ tenant: "t", acl, policies: [] })).toBe(acl);
   });
 });

@@ -1,4 +1,3 @@
-import type { AccessToken } from "../core/access/access-token.ts";
 import type { NamedPolicy } from "../core/access/authorization-group.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
 import type { NamedObject } from "../core/objects/named-objects.ts";
@@ -9,17 +8,10 @@ export interface PolicyHolder {
   readonly acl: readonly PolicyEntry[];
   /** Names. */
   readonly policies: readonly string[];
-  /** Absent for a JWT. */
-  readonly token?: AccessToken;
 }
 
 export interface EffectivePolicyOptions {
   policyOf(tenant: string, name: string): NamedObject<NamedPolicy> | undefined;
-  /**
-   * What is left of a token's entries within the template of the token that made it, as of now; the entries themselves
-   * for a token that no minting token made.
-   */
-  withinTemplate?(token: AccessToken, entries: readonly PolicyEntry[]): readonly PolicyEntry[];
 }
 
 /** Unions that are kept to be shared; each holds no more than references. */
@@ -28,8 +20,7 @@ const MAX_UNIONS = 10_000;
 const noEntries: readonly PolicyEntry[] = [];
 
 /**
- * What a principal may do: its own entries and those of the policies that it names, within the template of its minting
- * token. Equal holders get the same list, so that what is compiled from it can be shared, and whether anything has
+ * What a principal may do: its own entries and those of the policies that it names. Equal holders get the same list, so that what is compiled from it can be shared, and whether anything has
  * changed is told by comparing two references.
  */
 export class EffectivePolicy {
@@ -47,9 +38,7 @@ export class EffectivePolicy {
    * As of now. Who names a policy that is not there may do nothing: a deny entry may have stood in it.
    */
   entriesOf(holder: PolicyHolder): readonly PolicyEntry[] {
-    const { token } = holder;
-    const entries = holder.policies.length === 0 ? holder.acl : this.#union(holder);
-    return token && this.#options.withinTemplate ? this.#options.withinTemplate(token, entries) : entries;
+    return holder.policies.length === 0 ? holder.acl : this.#union(holder);
   }
 
   #union({ tenant, acl, policies }: PolicyHolder): readonly PolicyEntry[] {

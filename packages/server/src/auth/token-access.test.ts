@@ -51,6 +51,7 @@ let clock: FakeClock;
 let sessions: FakeSession[];
 let logged: string[];
 let access: TokenAccess;
+let buckets: (name: string) => Kv;
 let kv: Kv;
 let closeEngine: () => Promise<void>;
 
@@ -58,7 +59,7 @@ function openAccess(anonymous?: AnonymousAccess): TokenAccess {
   const note = (fields: object, text: string): void => void logged.push(JSON.stringify(fields) + text);
   const logger: Logger = { debug: note, info: note, warn: note, error: note };
   return new TokenAccess({
-    kv,
+    kv: buckets,
     clock,
     logger,
     tenant: "default",
@@ -66,6 +67,7 @@ function openAccess(anonymous?: AnonymousAccess): TokenAccess {
     sessions: () => ({
       list: () => sessions,
       ofToken: (_tenant, tokenId) => sessions.filter((session) => session.principal.tokenId === tokenId),
+      ofPrincipal: (principal) => sessions.find((session) => session.principal === principal),
     }),
   });
 }
@@ -73,7 +75,8 @@ function openAccess(anonymous?: AnonymousAccess): TokenAccess {
 beforeEach(async () => {
   clock = new FakeClock({ soon: "immediate" });
   const engine = openMemoryEngine({ clock });
-  kv = engine.kv("tokens");
+  buckets = (name) => engine.kv(name);
+  kv = buckets("tokens");
   closeEngine = () => engine.close();
   sessions = [];
   logged = [];
@@ -165,7 +168,7 @@ describe("CONNECT with an access token", () => {
     for (const wrong of ["", "x", `${key}x`, key.slice(0, -1), "weir__", "weir_unknown_secret"]) {
       expect(await connect({ password: wrong })).toEqual(refused(ReasonCode.badUserNameOrPassword));
     }
-    expect(await connect({ password: key, authenticationMethod: "token" })).toEqual(
+    expect(await connect({ password: key, authenticationMethod: "SCRAM-SHA-256" })).toEqual(
       refused(ReasonCode.badAuthenticationMethod),
     );
   });
@@ -223,7 +226,8 @@ describe("the admin token", () => {
 
   it("is made once where none is given, and kept over a restart", async () => {
     const engine = openMemoryEngine({ clock });
-    kv = engine.kv("tokens");
+    buckets = (name) => engine.kv(name);
+    kv = buckets("tokens");
     const first = openAccess();
     const key = await first.open(undefined);
     expect(key).toMatch(/^weir_[0-9a-z]{22}_[\w-]{43}$/);

@@ -1,29 +1,39 @@
+import { randomUUID } from "node:crypto";
+import type { Principal } from "../core/access/principal.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import type { Kv } from "../core/ports/engine.ts";
 import { AccessTokenStore, isSameSettings } from "./access-token-store.ts";
 import { ensureAdminToken } from "./admin-token.ts";
 import type { AnonymousAccess } from "./anonymous-access.ts";
+import { CredentialAuthenticator } from "./credential-authenticator.ts";
+import { EffectivePolicy } from "./effective-policy.ts";
+import { IdentityObjects } from "./identity-objects.ts";
 import { MintedTokens } from "./minted-tokens.ts";
+import { OAuthAccess } from "./oauth-access.ts";
+import { PrincipalExpiry } from "./principal-expiry.ts";
+import type { PrincipalSession } from "./principal-session.ts";
+import { PrincipalSweep } from "./principal-sweep.ts";
 import { SlicedWork } from "./sliced-work.ts";
-import { TokenAuthenticator } from "./token-authenticator.ts";
 import type { StoredToken } from "./stored-token.ts";
 import { TokenExpiry } from "./token-expiry.ts";
-import { TokenPrincipals, type TokenSession } from "./token-principals.ts";
+import { TokenPrincipals } from "./token-principals.ts";
 
 /** What access tokens need of the session directory. */
 export interface SessionsOfTokens {
   list(tenant: string): Iterable<ConnectableSession>;
   ofToken(tenant: string, tokenId: string): Iterable<ConnectableSession>;
+  /** The session that the principal has now. */
+  ofPrincipal(principal: Principal): ConnectableSession | undefined;
 }
 
-export interface ConnectableSession extends TokenSession {
+export interface ConnectableSession extends PrincipalSession {
   readonly isConnected: boolean;
 }
 
 export interface TokenAccessOptions {
-  /** The engine's bucket `tokens`. */
-  readonly kv: Kv;
+  /** The engine's buckets by name. */
+  readonly kv: (bucket: string) => Kv;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tenant: string;
@@ -32,15 +42,20 @@ export interface TokenAccessOptions {
   readonly sessions: () => SessionsOfTokens;
 }
 
-/** All of access by tokens, wired: store, authenticator, live changes, expiry. */
+/** All of access, wired: tokens, OAuth providers, anonymous; their authenticator, live changes, expiry. */
 export class TokenAccess {
   readonly store: AccessTokenStore;
-  readonly authenticator: TokenAuthenticator;
+  readonly objects: IdentityObjects;
+  readonly oauth: OAuthAccess;
+  readonly authenticator: CredentialAuthenticator;
   readonly #principals: TokenPrincipals;
   readonly #expiry: TokenExpiry;
   readonly #minted: MintedTokens;
   /** The ids of made tokens whose minting token has changed. */
   readonly #following: SlicedWork<string>;
+  /** Goes through the sessions after a change that may concern any of them. */
+  readonly #sweep: PrincipalSweep;
+  readonly #principalExpiry: PrincipalExpiry;
   readonly #options: TokenAccessOptions;
 
   constructor(options: TokenAccessOptions) {
@@ -48,10 +63,30 @@ export class TokenAccess {
     const ofToken = (tenant: string, tokenId: string): Iterable<ConnectableSession> =>
       sessions().ofToken(tenant, tokenId);
     this.#options = options;
-    this.store = new AccessTokenStore({ kv, clock, logger });
+    this.objects = new IdentityObjects({ kv, clock, logger, randomId: randomUUID });
+    this.store = new AccessTokenStore({ kv: kv("tokens"), clock, logger });
     this.#minted = new MintedTokens(this.store, clock);
     this.#following = new SlicedWork(clock, (tokenId) => this.#followMinter(tokenId));
-    this.#principals = new TokenPrincipals({ clock, sessions: { ofToken }, minted: this.#minted });
+    const effectivePolicy = new EffectivePolicy({
+      policyOf: (tenant, name) => this.objects.policies.get(tenant, name),
+    });
+    this.#principals = new TokenPrincipals({
+      clock,
+      sessions: { ofToken },
+      minted: this.#minted,
+      effectivePolicy,
+    });
+    this.#sweep = new PrincipalSweep({
+      clock,
+      sessionsOf: (tenant) => sessions().list(tenant),
+      follow: (session) => this.#followIn(session),
+    });
+    this.#principalExpiry = new PrincipalExpiry({
+      clock,
+      sessionOf: (principal) => sessions().ofPrincipal(principal),
+    });
+    const onChange = (tenant: string): void => this.#sweep.request(tenant);
+    this.oauth = new OAuthAccess({ objects: this.objects, effectivePolicy, clock, logger, onChange });
     this.#expiry = new TokenExpiry({
       store: this.store,
       principals: this.#principals,
@@ -61,24 +96,27 @@ export class TokenAccess {
       isConnected: (tenant, tokenId) => some(ofToken(tenant, tokenId), (session) => session.isConnected),
       hasSessions: (tenant, tokenId) => some(ofToken(tenant, tokenId), () => true),
     });
-    this.authenticator = new TokenAuthenticator({
+    this.authenticator = new CredentialAuthenticator({
       store: this.store,
       principals: this.#principals,
       minted: this.#minted,
+      oauth: this.oauth,
       clock,
       anonymous,
       onConnect: (token) => this.#expiry.connected(token),
+      onServe: (principal) => this.#principalExpiry.consider(principal),
     });
   }
 
   /**
-   * Reads the tokens and sees to the admin token, before the core starts.
+   * Reads what rights are made of and sees to the admin token, before the core starts.
    *
    * @param adminToken the operator's choice
    * @returns the admin token's key if it was made now
    * @throws {Error} with the remedy, if the operator's choice is too short
    */
   async open(adminToken: string | undefined): Promise<string | undefined> {
+    await this.objects.open();
     await this.store.open();
     await this.store.deleteOrphans();
     return ensureAdminToken(this.store, this.#options.tenant, adminToken);
@@ -86,17 +124,27 @@ export class TokenAccess {
 
   /** Lets sessions follow their tokens from now on, those too that the core has recovered. */
   start(): void {
-    const { sessions, tenant, anonymous } = this.#options;
+    const { sessions, tenant } = this.#options;
+    this.oauth.start();
     for (const session of sessions().list(tenant)) {
-      const { tokenId } = session.principal;
-      if (tokenId === undefined) anonymous?.followIn(session);
-      else this.#principals.followIn(session, this.store.get(tokenId));
+      this.#followIn(session);
+      this.#principalExpiry.consider(session.principal);
     }
+    this.objects.policies.onChange((changed) => this.#sweep.request(changed));
+    this.objects.groups.onChange((changed) => this.#sweep.request(changed));
     this.store.onChange((before, after) => {
       if (before && !(after && isSameSettings(before, after))) this.#follow(before, after);
       if (after) this.#expiry.consider(after);
     });
     this.#expiry.start();
+  }
+
+  /** Brings one session up to date with whatever its principal comes from. */
+  #followIn(session: PrincipalSession): void {
+    const { tokenId, provider } = session.principal;
+    if (tokenId !== undefined) this.#principals.followIn(session, this.store.get(tokenId));
+    else if (provider !== undefined) this.oauth.followIn(session);
+    else this.#options.anonymous?.followIn(session);
   }
 
   #follow(before: StoredToken, after: StoredToken | undefined): void {
@@ -114,6 +162,10 @@ export class TokenAccess {
 
   async close(): Promise<void> {
     this.#expiry.stop();
+    this.#principalExpiry.stop();
+    this.#sweep.stop();
+    this.oauth.stop();
+    this.objects.close();
     await this.store.close();
   }
 }

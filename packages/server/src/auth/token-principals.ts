@@ -1,33 +1,25 @@
-import { type AccessToken, TOKEN_REALM } from "../core/access/access-token.ts";
+import { type AccessToken, bindsClientId, TOKEN_REALM } from "../core/access/access-token.ts";
 import type { MintTemplate } from "../core/access/mint-template.ts";
-import { compilePolicy, type Policy } from "../core/access/policy.ts";
+import type { Policy } from "../core/access/policy.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
 import { intersectPolicies } from "../core/access/policy-intersection.ts";
 import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
 import { lowestLimits, type PrincipalLimits } from "../core/access/principal-limits.ts";
-import { usesClientId } from "../core/access/template.ts";
 import type { Clock } from "../core/ports/clock.ts";
+import { compiledPolicy } from "./compiled-policy.ts";
+import type { EffectivePolicy } from "./effective-policy.ts";
 import type { MintedTokens } from "./minted-tokens.ts";
+import type { PrincipalSession } from "./principal-session.ts";
 import type { TokenUse } from "./token-use.ts";
-
-/** What live changes need of a session. */
-export interface TokenSession {
-  readonly principal: Principal;
-  /** After `principal.policy` was replaced: the effective filters follow. */
-  policyChanged(): void;
-  /** After `principal.endsAtMs` was replaced. */
-  endChanged(): void;
-  endPrincipal(why: PrincipalEnd): void;
-}
 
 export interface TokenSessions {
   /** Allows for sessions that end while they are gone through. */
-  ofToken(tenant: string, tokenId: string): Iterable<TokenSession>;
+  ofToken(tenant: string, tokenId: string): Iterable<PrincipalSession>;
 }
 
 /** What the policy of a principal was compiled from. */
 interface Rights {
-  readonly acl: readonly PolicyEntry[];
+  readonly entries: readonly PolicyEntry[];
   /** Of the minting token, where the token was made by one. */
   readonly template: MintTemplate | undefined;
 }
@@ -42,6 +34,7 @@ export interface TokenPrincipalsOptions {
   readonly clock: Clock;
   readonly sessions: TokenSessions;
   readonly minted: MintedTokens;
+  readonly effectivePolicy: EffectivePolicy;
 }
 
 /** Makes the principals of tokens, and lets them follow when their token changes (semantics.md §1.8). */
@@ -49,13 +42,15 @@ export class TokenPrincipals {
   readonly #clock: Clock;
   readonly #sessions: TokenSessions;
   readonly #minted: MintedTokens;
+  readonly #effectivePolicy: EffectivePolicy;
   /** Those that recovery made are not in here at first: their policy is taken for outdated. */
   readonly #origins = new WeakMap<Principal, Origin>();
 
-  constructor({ clock, sessions, minted }: TokenPrincipalsOptions) {
+  constructor({ clock, sessions, minted, effectivePolicy }: TokenPrincipalsOptions) {
     this.#clock = clock;
     this.#sessions = sessions;
     this.#minted = minted;
+    this.#effectivePolicy = effectivePolicy;
   }
 
   /** A principal for one connection, or for calls over REST. */
@@ -83,7 +78,7 @@ export class TokenPrincipals {
   }
 
   /** Lets one session follow its token as it is now; undefined: it is gone. */
-  followIn(session: TokenSession, token: AccessToken | undefined): void {
+  followIn(session: PrincipalSession, token: AccessToken | undefined): void {
     const { principal } = session;
     const end = this.#endOf(principal, token);
     if (end === undefined) {
@@ -93,7 +88,7 @@ export class TokenPrincipals {
     }
   }
 
-  #updateIn(session: TokenSession, token: AccessToken): void {
+  #updateIn(session: PrincipalSession, token: AccessToken): void {
     const { endsAtMs } = session.principal;
     if (this.#update(session.principal, token)) session.policyChanged();
     if (session.principal.endsAtMs !== endsAtMs) session.endChanged();
@@ -139,32 +134,29 @@ export class TokenPrincipals {
   }
 
   #rightsOf(token: AccessToken): Rights {
-    return { acl: token.acl, template: this.#minted.templateOf(token) };
+    return { entries: this.#effectivePolicy.entriesOf(token), template: this.#minted.templateOf(token) };
   }
 }
 
-/** By ACL, which belongs to one token: a thousand connections of a token share one compiled policy. */
-const compiled = new WeakMap<
-  readonly PolicyEntry[],
-  { template: MintTemplate | undefined; policy: Policy }
->();
-
-function policyOf(token: AccessToken, rights: Rights, clientId: string): Policy {
-  const { acl, template } = rights;
-  if (usesClientId(acl) || (template && usesClientId(template.acl)))
-    return compileRights(token, rights, clientId);
-  const known = compiled.get(acl);
-  if (known?.template === template && known) return known.policy;
-  const policy = compileRights(token, rights, "");
-  compiled.set(acl, { template, policy });
-  return policy;
+/** Its own and its template's at once (semantics.md §1.11). */
+function policyOf(token: AccessToken, { entries, template }: Rights, clientId: string): Policy {
+  const { subject, id: tokenId, clientIds } = token;
+  const isBound = bindsClientId(clientIds) || (template !== undefined && bindsClientId(template.clientIds));
+  // Free to choose, it would choose whose data it reads: left empty, it fails closed (semantics.md §1.1).
+  const values = { subject, clientId: isBound ? clientId : "", tokenId };
+  const own = compiledPolicy(entries, values);
+  return template ? intersection(own, compiledPolicy(template.acl, values)) : own;
 }
 
-/** Its own and its template's at once (semantics.md §1.11). */
-function compileRights({ subject, id }: AccessToken, { acl, template }: Rights, clientId: string): Policy {
-  const values = { subject, clientId, tokenId: id };
-  const own = compilePolicy(acl, values);
-  return template ? intersectPolicies(own, compilePolicy(template.acl, values)) : own;
+/** A thousand connections of a made token share one policy. */
+const intersections = new WeakMap<Policy, { readonly bound: Policy; readonly policy: Policy }>();
+
+function intersection(own: Policy, bound: Policy): Policy {
+  const known = intersections.get(own);
+  if (known?.bound === bound) return known.policy;
+  const policy = intersectPolicies(own, bound);
+  intersections.set(own, { bound, policy });
+  return policy;
 }
 
 function limitsOf(token: AccessToken, { template }: Rights): PrincipalLimits {
@@ -172,7 +164,7 @@ function limitsOf(token: AccessToken, { template }: Rights): PrincipalLimits {
 }
 
 function areSameRights(known: Rights, now: Rights): boolean {
-  return isSame(known.acl, now.acl) && isSame(known.template?.acl, now.template?.acl);
+  return isSame(known.entries, now.entries) && isSame(known.template?.acl, now.template?.acl);
 }
 
 function isSame(known: object | undefined, now: object | undefined): boolean {

@@ -93,6 +93,7 @@ const directory = {
   get: (_tenant: string, id: string) => sessions.find((session) => session.id === id),
   ofToken: (_tenant: string, tokenId: string) =>
     sessions.filter((session) => session.principal.tokenId === tokenId),
+  ofPrincipal: (principal: Principal) => sessions.find((session) => session.principal === principal),
   end: async (session: FakeSession, reasonCode: ReasonCode, forget: boolean) => {
     ended.push({ id: session.id, reasonCode, forget });
     session.isConnected = false;
@@ -111,7 +112,7 @@ beforeEach(async () => {
     secrets: [ADMIN_KEY],
   });
   access = new TokenAccess({
-    kv: engine.kv("tokens"),
+    kv: (bucket) => engine.kv(bucket),
     clock,
     logger,
     tenant: "default",

@@ -15,12 +15,14 @@ export interface OAuthOrigin {
   readonly issuer: string;
   /** The provider's name in its tenant. */
   readonly provider: string;
+  /** One that is made anew under the name is another (semantics.md §1.16). */
+  readonly providerId: string;
   /** Of the key that signed the JWT; absent for one without `kid` and for an opaque token. */
   readonly keyId?: string;
   readonly jti?: string;
   readonly issuedAtMs: number;
   /** What its claims say of groups, whether or not the tenant has a group for them. */
-  readonly groups: readonly string[];
+  groups: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
 }
 

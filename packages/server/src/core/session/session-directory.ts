@@ -89,6 +89,13 @@ export class SessionDirectory implements SessionKeeper {
     return this.#byToken.of(tenant, tokenId);
   }
 
+  /** The session that a principal has now; undefined: none, or another of its identity has it. */
+  ofPrincipal(principal: Principal): Session | undefined {
+    const { tenant, identity, clientId } = principal;
+    const session = this.#byKey.get(sessionKey(tenant, identity, clientId));
+    return session?.principal === principal ? session : undefined;
+  }
+
   /**
    * Finds or makes the session that a CONNECT asks for, ends the connection that has it [MQTT-3.1.4-3], and calls
    * `serve` with it: until that returns, nobody else opens the same session. Rejects with EngineError.

@@ -1,0 +1,181 @@
+import { ReasonCode } from "@weir/protocol";
+import type { Caller } from "../core/access/access-token.ts";
+import type { Authentication, Authenticator, Credentials } from "../core/access/authenticator.ts";
+import type { Principal } from "../core/access/principal.ts";
+import type { Clock } from "../core/ports/clock.ts";
+import type { AccessTokenStore } from "./access-token-store.ts";
+import type { AnonymousAccess } from "./anonymous-access.ts";
+import type { MintedTokens } from "./minted-tokens.ts";
+import type { OAuthAccess } from "./oauth-access.ts";
+import type { OAuthRefusal } from "./oauth-claims.ts";
+import type { StoredToken } from "./stored-token.ts";
+import type { TokenPrincipals } from "./token-principals.ts";
+import type { TokenUse, UseRefusal } from "./token-use.ts";
+
+export interface CredentialAuthenticatorOptions {
+  readonly store: AccessTokenStore;
+  readonly principals: TokenPrincipals;
+  readonly minted: MintedTokens;
+  readonly oauth: OAuthAccess;
+  readonly clock: Clock;
+  readonly anonymous: AnonymousAccess | undefined;
+  /** A connection with this token begins. */
+  onConnect(token: StoredToken): void;
+  /** A principal that has an end of its own is about to serve a session. */
+  onServe(principal: Principal): void;
+}
+
+export interface CallerAddress {
+  readonly address: string;
+  readonly origin: string | undefined;
+}
+
+/** The authentication method of MQTT 5 whose data is an access token or a JWT. */
+const METHOD = "token";
+const BEARER = /^bearer +(\S.*)$/i;
+
+/** Lets in who shows an access token, a JWT, or an opaque token (product.md, "Credentials of a connection"). */
+export class CredentialAuthenticator implements Authenticator {
+  readonly #options: CredentialAuthenticatorOptions;
+  readonly #callers = new WeakMap<StoredToken, Principal>();
+
+  constructor(options: CredentialAuthenticatorOptions) {
+    this.#options = options;
+  }
+
+  async authenticate(credentials: Credentials): Promise<Authentication> {
+    const { authenticationMethod: method } = credentials;
+    if (method !== undefined && method !== METHOD)
+      return refused(ReasonCode.badAuthenticationMethod, "method");
+    const shown = shownCredential(credentials);
+    const outcome = shown === undefined ? none : await this.#check(shown, credentials);
+    const { anonymous } = this.#options;
+    return anonymous && outcome.kind === "refused" && isUnknown(outcome)
+      ? anonymous.authenticate(credentials)
+      : outcome;
+  }
+
+  refresh(principal: Principal): void {
+    const { principals, store, oauth, onServe } = this.#options;
+    if (principal.tokenId !== undefined) principals.refresh(principal, store.get(principal.tokenId));
+    else if (principal.provider !== undefined) {
+      oauth.refresh(principal);
+      onServe(principal);
+    }
+  }
+
+  mayResume(held: Principal, by: Principal): boolean {
+    return this.#options.minted.mayResume(held, by);
+  }
+
+  /**
+   * Who calls over REST, or undefined for a credential that is not valid from there. Never anonymous.
+   *
+   * @param authorization the Authorization header
+   * @param from the caller's address, and the Origin header where there is one
+   */
+  async authenticateCaller(
+    authorization: string | undefined,
+    from: CallerAddress,
+  ): Promise<Caller | undefined> {
+    const shown = bearerCredential(authorization);
+    if (shown === undefined) return undefined;
+    const token = this.#findUsable(shown);
+    return token ? this.#tokenCaller(token, from) : this.#oauthCaller(shown);
+  }
+
+  #tokenCaller(token: StoredToken, { address, origin }: CallerAddress): Caller | undefined {
+    const { minted, store, principals } = this.#options;
+    const use: TokenUse = { address, origin, needsOrigin: false, clientId: undefined };
+    if (minted.refuseUse(token, use)) return undefined;
+    store.touch(token);
+    let principal = this.#callers.get(token);
+    if (principal) principals.refresh(principal, token);
+    else this.#callers.set(token, (principal = principals.issue(token, use)));
+    return { token, principal, scopes: token.scopes };
+  }
+
+  async #oauthCaller(shown: Uint8Array): Promise<Caller | undefined> {
+    const { oauth } = this.#options;
+    const principal = await oauth.authenticate(textOf(shown), undefined);
+    if (typeof principal !== "object") return undefined;
+    return { principal, scopes: oauth.scopesOf(principal) };
+  }
+
+  async #check(shown: Uint8Array, credentials: Credentials): Promise<Authentication> {
+    const token = this.#findUsable(shown);
+    if (token) return this.#admit(token, connectionUse(credentials));
+    const principal = await this.#options.oauth.authenticate(textOf(shown), credentials.clientId);
+    if (typeof principal === "object") return { kind: "accepted", principal };
+    return principal === undefined
+      ? unknown
+      : refused(OAUTH_CODES[principal] ?? unknown.reasonCode, principal);
+  }
+
+  /** Unknown, wrong, disabled, expired look alike to who shows the key (semantics.md §1.15). */
+  #findUsable(key: Uint8Array): StoredToken | undefined {
+    const { store, minted, clock } = this.#options;
+    const token = store.findByKey(key);
+    if (!token?.enabled || minted.endMs(token) <= clock.nowMs()) return undefined;
+    return minted.whyEnded(token) === undefined ? token : undefined;
+  }
+
+  #admit(token: StoredToken, use: TokenUse): Authentication {
+    const refusal = this.#options.minted.refuseUse(token, use);
+    if (refusal) return refused(TOKEN_CODES[refusal], refusal);
+    this.#options.store.touch(token);
+    this.#options.onConnect(token);
+    return { kind: "accepted", principal: this.#options.principals.issue(token, use) };
+  }
+}
+
+type Refused = Authentication & { readonly kind: "refused" };
+
+const none: Refused = refused(ReasonCode.notAuthorized, "none");
+const unknown: Refused = refused(ReasonCode.badUserNameOrPassword, "bad-credential");
+
+const TOKEN_CODES: Readonly<Record<UseRefusal, ReasonCode>> = {
+  "client-id": ReasonCode.clientIdentifierNotValid,
+  origin: ReasonCode.notAuthorized,
+  network: ReasonCode.notAuthorized,
+};
+
+/** Whatever is wrong with a JWT, its holder hears the same; but not that it is wrong where nobody can tell. */
+const OAUTH_CODES: Readonly<Partial<Record<OAuthRefusal, ReasonCode>>> = {
+  "client-id": ReasonCode.clientIdentifierNotValid,
+  "jwt-keys-unavailable": ReasonCode.serverUnavailable,
+  "introspection-unavailable": ReasonCode.serverUnavailable,
+};
+
+/** Nothing valid was shown, as opposed to something that may not be used here. */
+function isUnknown({ reasonCode }: Refused): boolean {
+  return reasonCode === none.reasonCode || reasonCode === unknown.reasonCode;
+}
+
+/** The method's data, or a password is the only credential; else the user name is; else what came with the upgrade. */
+function shownCredential(credentials: Credentials): Uint8Array | undefined {
+  const { authenticationMethod, authenticationData, password, username, peer } = credentials;
+  if (authenticationMethod !== undefined) return authenticationData;
+  if (password !== undefined) return password;
+  if (username !== undefined) return Buffer.from(username);
+  return bearerCredential(peer.upgrade?.authorization);
+}
+
+/** What an `Authorization` header holds, if it is a bearer's. As bytes: Node shows each as one character. */
+function bearerCredential(authorization: string | undefined): Uint8Array | undefined {
+  const found = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
+  return found === undefined ? undefined : Buffer.from(found.trimEnd(), "latin1");
+}
+
+function textOf(shown: Uint8Array): string {
+  return Buffer.from(shown.buffer, shown.byteOffset, shown.byteLength).toString("latin1");
+}
+
+function connectionUse({ peer, clientId }: Credentials): TokenUse {
+  const needsOrigin = peer.transport === "ws" || peer.transport === "wss";
+  return { address: peer.address, origin: peer.upgrade?.origin, needsOrigin, clientId };
+}
+
+function refused(reasonCode: ReasonCode, reason: string): Refused {
+  return { kind: "refused", reasonCode, reason };
+}
