@@ -8,7 +8,7 @@ export interface JwksSourceOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly fetchJson: (url: string) => Promise<unknown>;
-  /** Another set of keys counts now; not for keys that have only come. */
+  /** Keys have left, or it is known for the first time which there are. */
   readonly onGone: () => void;
 }
 
@@ -96,6 +96,7 @@ export class JwksSource {
     this.#answeredAtMs = clock.nowMs();
     this.#failures = 0;
     this.#problem = undefined;
+    const isFirst = this.#ring === undefined;
     const known = this.#ring?.keys ?? [];
     const isFound = (key: PublicKey): boolean =>
       found.some(({ thumbprint }) => thumbprint === key.thumbprint);
@@ -104,12 +105,9 @@ export class JwksSource {
     this.#missing = new Set(kept.map(({ thumbprint }) => thumbprint));
     // What the answer holds comes first: a name that was given to another key stands for that one.
     this.#ring = new KeyRing([...found, ...kept]);
-    if (kept.length === lacking.length) return;
-    logger.info(
-      { jwksUri: uri, gone: lacking.length - kept.length },
-      "keys have left the JWKS of an OAuth provider",
-    );
-    onGone();
+    const gone = lacking.length - kept.length;
+    if (gone > 0) logger.info({ jwksUri: uri, gone }, "keys have left the JWKS of an OAuth provider");
+    if (gone > 0 || isFirst) onGone();
   }
 
   #refreshLater(): void {

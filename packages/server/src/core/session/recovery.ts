@@ -8,6 +8,7 @@ import type { GroupCursor } from "../routing/share-group.ts";
 import type { Will } from "@weir/protocol";
 import { groupsBucket } from "./checkpoint.ts";
 import type { SavedEntry } from "./saved-entry.ts";
+import type { SavedOAuth } from "./saved-oauth.ts";
 import type { SavedDropCount, Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
 import type { SavedSubscription } from "./subscriptions.ts";
@@ -27,6 +28,8 @@ interface SavedMeta {
   readonly tokenId: string | null;
   /** Absent in what was saved before there were minting tokens. */
   readonly minter?: string | null;
+  /** Absent in what was saved before there were OAuth providers. */
+  readonly oauth?: SavedOAuth | null;
   readonly expiryS: number;
   readonly isLogged: boolean;
   readonly limits?: PrincipalLimits | null;
@@ -184,6 +187,7 @@ function absentPrincipal(tenant: string, meta: SavedMeta): Principal {
     ...(meta.limits && { limits: meta.limits }),
     policyVersion: 0,
     endsAtMs: Infinity,
+    ...meta.oauth,
   };
 }
 

@@ -16,6 +16,7 @@ import { DropNotice, type UntoldDrops } from "./drop-notice.ts";
 import { Incoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
+import { oauthPart } from "./saved-oauth.ts";
 import { type RecordSource, SessionRecord } from "./session-record.ts";
 import { directBoundsOf, queueBoundsOf, queueLimitNames } from "./session-queue.ts";
 import { type SessionView, viewOf } from "./session-view.ts";
@@ -168,7 +169,8 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     const before = this.principal;
     this.principal = principal;
     this.#keeper.principalReplaced(this, before);
-    if (before.tokenId !== principal.tokenId) this.record?.mark("meta");
+    const isSaved = before.tokenId === principal.tokenId && principal.provider === undefined;
+    if (!isSaved) this.record?.mark("meta");
     this.isRechecking = false;
     if (this.stoppedAt !== undefined) {
       this.stoppedAt = undefined;
@@ -327,6 +329,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
       subject: identity.subject,
       tokenId: tokenId ?? null,
       minter: minter ?? null,
+      oauth: oauthPart(this.principal),
       expiryS: this.expiryS,
       isLogged: this.isLogged,
       limits: (this.principal.limits ?? null) as Plain,
