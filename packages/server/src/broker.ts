@@ -18,6 +18,7 @@ import { createCounters, type Counters, type Logger } from "./core/ports/telemet
 import { BrokerCore } from "./core/session/broker-core.ts";
 import type { Limits } from "./core/session/limits.ts";
 import { BackupFolder } from "./engine/embedded/backup-folder.ts";
+import { prepareDataDirectory } from "./engine/embedded/data-directory.ts";
 import { EmbeddedEngine, openEmbeddedEngine } from "./engine/embedded/embedded-engine.ts";
 import type { LogLimits } from "./engine/embedded/log/log-limits.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
@@ -39,6 +40,8 @@ export interface BrokerAdapters {
   readonly logStream?: LogStream;
   /** For tests that move the time themselves; the system's by default. Whoever gives one closes it. */
   readonly clock?: Clock;
+  /** Called with the admin token's key where one is made, before it counts: if this throws there is no token, and no start. */
+  readonly onAdminKey?: (key: string) => void;
   /** The store has failed: nothing is acknowledged any more. End the process; the next start goes on from what was flushed. */
   readonly onFatal?: (error: Error) => void;
 }
@@ -57,15 +60,13 @@ export interface BrokerAddresses {
 
 export interface StartedBroker {
   readonly addresses: BrokerAddresses;
-  /** The admin token's key, if it was made now: shown once, and nowhere else. */
-  readonly adminKey: string | undefined;
 }
 
 /** A broker in this process. */
 export interface Broker {
   /**
-   * Recovers, then listens. Rejects with the remedy in its message if a port is taken, a certificate cannot be used, or
-   * the admin token is too short; everything is closed then.
+   * Recovers, then listens. Rejects with the remedy in its message if the data directory cannot be used, a port is taken,
+   * a certificate cannot be used, or the admin token is too short; everything is closed then.
    */
   start(): Promise<StartedBroker>;
   /** Serves a file from memory on the HTTP port, also while running. Not before `start`. */
@@ -156,14 +157,14 @@ class WiredBroker implements Broker {
     const engine = await openEngine(this.#config, this.#adapters, this.#basis);
     this.#opened = wire(this.#config, this.#basis, engine);
     const { access, core, sysTopics } = this.#opened;
-    const adminKey = await access.open(this.#adapters.adminToken);
+    await access.open(this.#adapters.adminToken, this.#adapters.onAdminKey);
     this.#http = await openHttp(this.#config, this.#opened, () => this.#isServing);
     await core.start();
     access.start();
     const addresses = await this.#listen(this.#http);
     this.#isServing = true;
     sysTopics.start();
-    return { addresses, adminKey };
+    return { addresses };
   }
 
   async #listen(http: HttpServer): Promise<BrokerAddresses> {
@@ -261,8 +262,13 @@ function layBasis(config: Config, adapters: BrokerAdapters): Basis {
   return { clock: adapters.clock ?? new SystemClock(), counters: createCounters(), logger };
 }
 
-function openEngine(config: Config, adapters: BrokerAdapters, { clock, logger }: Basis): Promise<Engine> {
-  if (config.engine === "memory") return Promise.resolve(openMemoryEngine({ clock }));
+async function openEngine(
+  config: Config,
+  adapters: BrokerAdapters,
+  { clock, logger }: Basis,
+): Promise<Engine> {
+  if (config.engine === "memory") return openMemoryEngine({ clock });
+  await prepareDataDirectory(config.data);
   const { onFatal } = adapters;
   const directory = join(config.data, STORE_FOLDER);
   return openEmbeddedEngine({

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -149,6 +150,34 @@ describe("weir serve", () => {
     await process.until(/The admin token is in/);
     expect(readFileSync(elsewhere, "utf8")).toBe("not a token");
     expect(lstatSync(join(data, "admin-token")).mode & 0o777).toBe(0o600);
+  });
+
+  test("stops with 1 where the admin token cannot be written, and the next start makes another", async () => {
+    const data = join(folder, "no-token");
+    mkdirSync(join(data, "admin-token"), { recursive: true });
+    const { exitCode, stderr } = await runWeir(["serve", ...FREE_PORTS, "--data", data]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /the admin token could not be written to .*admin-token \(.*: remove what stands there, or/,
+    );
+    expect(stderr).not.toContain("    at ");
+    rmdirSync(join(data, "admin-token"));
+    await using process = new WeirProcess(["serve", ...FREE_PORTS, "--data", data]);
+    await process.until(/The admin token is in/);
+    expect(readFileSync(join(data, "admin-token"), "utf8")).toMatch(/^weir_/);
+  });
+
+  test.each([
+    ["a file", "/dev/null", "it is a file (EEXIST)"],
+    ["below a file", "/dev/null/data", "a part of the path is a file (ENOTDIR)"],
+    ["where nothing can be made", "/proc/1/x", "nothing can be made there (ENOENT)"],
+  ])("stops with 1 when the data directory is %s", async (_, data, reason) => {
+    const { exitCode, stderr } = await runWeir(["serve", ...FREE_PORTS, "--data", data]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain(
+      `data is ${data}, which cannot be the data directory: ${reason}; name a directory`,
+    );
+    expect(stderr).not.toContain("    at ");
   });
 
   test("stops with 1 when WEIR_ADMIN_TOKEN is shorter than 32 characters", async () => {

@@ -40,15 +40,15 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
   const broker = createBroker(config, {
     adminToken: context.environment["WEIR_ADMIN_TOKEN"],
     logStream: context.stderr,
+    onAdminKey: (key) => handOverAdminKey(key, config, context),
     onFatal: (error) => {
       context.stderr.write(`weir: ${error.message}\n`);
       context.exit(1);
     },
   });
-  const { addresses, adminKey } = await startOrExplain(broker);
+  const { addresses } = await startOrExplain(broker);
   context.onSignal(["SIGHUP"], () => reload(broker, config, { flags, context }));
   tellAddresses(addresses, config, context);
-  if (adminKey !== undefined) handOverAdminKey(adminKey, config, context);
   await stopped.promise;
   context.stderr.write("Stopping: what is under way is finished first; Ctrl-C again does not wait for it.\n");
   context.onSignal(["SIGTERM", "SIGINT"], () => context.exit(1));
@@ -117,10 +117,17 @@ function handOverAdminKey(key: string, config: Config, { stdout, stderr, colors 
     return;
   }
   const file = join(config.data, "admin-token");
-  mkdirSync(config.data, { recursive: true, mode: 0o700 });
-  // Always a file of its own: one that was there could be a link, or open to somebody else.
-  rmSync(file, { force: true });
-  writeFileSync(file, `${key}\n`, { mode: 0o600, flag: "wx" });
+  try {
+    mkdirSync(config.data, { recursive: true, mode: 0o700 });
+    // Always a file of its own: one that was there could be a link, or open to somebody else.
+    rmSync(file, { force: true });
+    writeFileSync(file, `${key}\n`, { mode: 0o600, flag: "wx", flush: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandFailure(
+      `the admin token could not be written to ${file} (${reason}), so none was made: remove what stands there, or set WEIR_ADMIN_TOKEN`,
+    );
+  }
   stderr.write(`The admin token is in ${file}\n`);
 }
 

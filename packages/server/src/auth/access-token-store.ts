@@ -166,21 +166,20 @@ export class AccessTokenStore implements AccessTokens {
   /**
    * Makes the broker's own admin token, or gives the present one another key.
    *
-   * @param given the key, any text; undefined: a new one
-   * @returns the key that was set
+   * @param key `given`: any text; undefined: a new one, which `onMade` is told before it counts
    */
   async setBuiltIn(
-    given: string | undefined,
+    { given, onMade }: { given: string | undefined; onMade: ((key: string) => void) | undefined },
     owner: TokenOwner,
     settings: AccessTokenSettings,
-  ): Promise<string> {
+  ): Promise<void> {
     const present = this.builtIn;
     const id = present?.id ?? createTokenId(this.#clock.nowMs());
     const key = given ?? createAccessKey(id);
+    if (given === undefined) onMade?.(key);
     const keyHash = hashKey(key);
     if (present) await this.#replace(id, (token) => ({ ...token, ...settings, keyHash }));
     else await this.#insert(id, owner, settings, { keyHash, isBuiltIn: true });
-    return key;
   }
 
   async update(token: AccessToken, settings: AccessTokenSettings): Promise<AccessToken> {

@@ -20,20 +20,21 @@ const SETTINGS: AccessTokenSettings = {
  * first start.
  *
  * @param given the operator's choice, any text of at least 32 characters
- * @returns the key if one was made here: it is shown once, and nowhere else
- * @throws {Error} with the remedy, if `given` is too short or fits no header of HTTP
+ * @param onMade called with a key that is made here, before it counts: if this throws, the next start makes another
+ * @throws {Error} with the remedy, if the operator's choice is too short or fits no header of HTTP
  */
 export async function ensureAdminToken(
   store: AccessTokenStore,
   tenant: string,
   given: string | undefined,
-): Promise<string | undefined> {
+  onMade?: (key: string) => void,
+): Promise<void> {
   const problem = given === undefined ? undefined : problemOf(given);
   if (problem !== undefined)
     throw new Error(`WEIR_ADMIN_TOKEN ${problem} (for example the output of: openssl rand -base64 32)`);
-  if (given === undefined && store.builtIn) return undefined;
-  const key = await store.setBuiltIn(given, { tenant, subject: undefined, mintedBy: undefined }, SETTINGS);
-  return given === undefined ? key : undefined;
+  if (given === undefined && store.builtIn) return;
+  const owner = { tenant, subject: undefined, mintedBy: undefined };
+  await store.setBuiltIn({ given, onMade }, owner, SETTINGS);
 }
 
 /** What no Authorization header can carry would let nobody in over REST: HTTP takes spaces off both ends. */

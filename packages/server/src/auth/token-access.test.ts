@@ -229,19 +229,41 @@ describe("the admin token", () => {
     buckets = (name) => engine.kv(name);
     kv = buckets("tokens");
     const first = openAccess();
-    const key = await first.open(undefined);
+    let key = "";
+    await first.open(undefined, (made) => (key = made));
     expect(key).toMatch(/^weir_[0-9a-z]{22}_[\w-]{43}$/);
     await first.close();
     const second = openAccess();
-    expect(await second.open(undefined)).toBeUndefined();
-    expect(await connect({ password: key as string }, second)).toEqual(ACCEPTED);
+    await second.open(undefined, (made) => expect(made).toBeUndefined());
+    expect(await connect({ password: key }, second)).toEqual(ACCEPTED);
+    await second.close();
+    await engine.close();
+  });
+
+  it("does not count where it could not be handed over, and the next start makes another", async () => {
+    const engine = openMemoryEngine({ clock });
+    kv = engine.kv("tokens");
+    const keys: string[] = [];
+    const first = openAccess();
+    const lose = (key: string): never => {
+      keys.push(key);
+      throw new Error("no file");
+    };
+    await expect(first.open(undefined, lose)).rejects.toThrow("no file");
+    await first.close();
+    const second = openAccess();
+    await second.open(undefined, (key) => keys.push(key));
+    expect(await connect({ password: keys[0] as string }, second)).toEqual(
+      refused(ReasonCode.badUserNameOrPassword),
+    );
+    expect(await connect({ password: keys[1] as string }, second)).toEqual(ACCEPTED);
     await second.close();
     await engine.close();
   });
 
   it("another WEIR_ADMIN_TOKEN replaces the one before", async () => {
     const second = openAccess();
-    expect(await second.open("another admin token of 32 characters or more")).toBeUndefined();
+    await second.open("another admin token of 32 characters or more");
     expect(await connect({ password: ADMIN_KEY }, second)).toEqual(refused(ReasonCode.badUserNameOrPassword));
     expect(await connect({ password: "another admin token of 32 characters or more" }, second)).toEqual(
       ACCEPTED,

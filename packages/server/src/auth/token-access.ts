@@ -112,14 +112,14 @@ export class TokenAccess {
    * Reads what rights are made of and sees to the admin token, before the core starts.
    *
    * @param adminToken the operator's choice
-   * @returns the admin token's key if it was made now
+   * @param onAdminKey called with the admin token's key if it is made now, before it counts
    * @throws {Error} with the remedy, if the operator's choice is too short
    */
-  async open(adminToken: string | undefined): Promise<string | undefined> {
+  async open(adminToken: string | undefined, onAdminKey?: (key: string) => void): Promise<void> {
     await this.objects.open();
     await this.store.open();
     await this.store.deleteOrphans();
-    return ensureAdminToken(this.store, this.#options.tenant, adminToken);
+    await ensureAdminToken(this.store, this.#options.tenant, adminToken, onAdminKey);
   }
 
   /** Lets sessions follow their tokens from now on, those too that the core has recovered. */

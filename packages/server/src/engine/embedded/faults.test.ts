@@ -214,6 +214,33 @@ describe("a flipped bit in a file of the engine", () => {
     );
     await engine.close();
   });
+
+  test.each([
+    ["before the damaged one was set aside", true],
+    ["before the repaired one took its place", false],
+  ])("a crash in a repair of the control store, %s: the next start finishes it", async (_, isThere) => {
+    const { directory, options } = await filled(`repair-${isThere}`);
+    const control = join(directory, "control");
+    await fs.rename(control, join(directory, "control.repaired"));
+    if (isThere) {
+      await fs.mkdir(control);
+      await fs.writeFile(join(control, "data.mdb"), "damaged");
+    }
+    await fs.mkdir(join(directory, "control.salvaging"));
+    await fs.writeFile(join(directory, "lock"), "not a lock");
+    const engine = await openEmbeddedEngine(options);
+    expect((await engine.kv("b").get("key 7"))?.value).toBe("value 7");
+    expect(await fs.readdir(directory)).not.toContain("control.repaired");
+    await engine.close();
+  });
+
+  test("all files are for their owner alone", async () => {
+    const { directory } = await filled("modes");
+    for (const entry of await fs.readdir(directory, { withFileTypes: true, recursive: true })) {
+      const { mode } = await fs.stat(join(entry.parentPath, entry.name));
+      expect([entry.name, mode & 0o077]).toEqual([entry.name, 0]);
+    }
+  });
 });
 
 describe("a full or broken disk", () => {

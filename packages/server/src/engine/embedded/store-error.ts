@@ -1,7 +1,7 @@
 /** Why a data directory was not opened. The text says what to do. */
 export class StoreError extends Error {
-  /** `locked`: another process has it. `newer-format`: a newer version wrote it. `not-a-store`: it holds something else. */
-  readonly code: "locked" | "newer-format" | "not-a-store" | "broken";
+  /** `locked`: another process has it. `newer-format`: a newer version wrote it. `not-a-store`: it holds something else. `unusable`: it cannot be made or written to. */
+  readonly code: "locked" | "newer-format" | "not-a-store" | "broken" | "unusable";
   /** Of the process that has the directory. */
   readonly pid: number | undefined;
 

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 import * as fsPromises from "node:fs/promises";
+import { dirname } from "node:path";
 import { errorCodeOf, type Files, type OpenFile } from "./files.ts";
 
 /** IOV_MAX on Linux. */
@@ -19,9 +20,7 @@ export const nodeFiles: Files = {
       throw error;
     }
   },
-  async makeDirectory(path) {
-    await fsPromises.mkdir(path, { recursive: true, mode: 0o700 });
-  },
+  makeDirectory,
   rename: (from, to) => fsPromises.rename(from, to),
   async link(from, to) {
     try {
@@ -39,6 +38,19 @@ export const nodeFiles: Files = {
     return bavail * bsize;
   },
 };
+
+/** Not `recursive`: that never comes to an end below /proc, where nothing can be made. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await fsPromises.mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const code = errorCodeOf(error);
+    if (code === "EEXIST" && (await fsPromises.stat(path)).isDirectory()) return;
+    if (code !== "ENOENT" || dirname(path) === path) throw error;
+    await makeDirectory(dirname(path));
+    await fsPromises.mkdir(path, { mode: 0o700 });
+  }
+}
 
 /** Makes durable what someone else has written, or the names in a directory. */
 export async function flushPath(path: string): Promise<void> {

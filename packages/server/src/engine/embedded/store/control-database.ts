@@ -1,3 +1,5 @@
+import { chmodSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { open, type RootDatabase } from "lmdb";
 
 /** Bytes under bytes: keys and values are encoded here, not by LMDB's library. */
@@ -15,5 +17,8 @@ export function openDatabase(directory: string): RootDatabase<Buffer, Uint8Array
     // wrong for a disk that was copied or moved, and nobody was told that such a commit was durable. Not in its typings.
     safeRestore: true,
   };
-  return open<Buffer, Uint8Array>(options);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const database = open<Buffer, Uint8Array>(options);
+  for (const name of ["data.mdb", "lock.mdb"]) chmodSync(join(directory, name), 0o600);
+  return database;
 }

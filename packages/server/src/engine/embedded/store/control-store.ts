@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import type { Clock } from "../../../core/ports/clock.ts";
@@ -171,8 +171,9 @@ export class ControlStore {
 
   /** A consistent copy, while the store is in use. */
   async copyTo(directory: string): Promise<void> {
-    await mkdir(directory, { recursive: true });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
     await this.#db.backup(directory, false);
+    await chmod(join(directory, "data.mdb"), 0o600);
     await flushPath(join(directory, "data.mdb"));
   }
 
