@@ -2,11 +2,16 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BackupAdmin } from "./admin/backup-admin.ts";
+import { type GroupReferences, groupObjects } from "./admin/group-objects.ts";
 import { MessageAdmin } from "./admin/message-admin.ts";
+import { ObjectAdmin } from "./admin/object-admin.ts";
+import { policyObjects } from "./admin/policy-objects.ts";
+import { providerObjects } from "./admin/provider-objects.ts";
 import { SessionAdmin } from "./admin/session-admin.ts";
 import { TokenAdmin } from "./admin/token-admin.ts";
 import { AnonymousAccess } from "./auth/anonymous-access.ts";
 import { isLocalRequest } from "./auth/known-host.ts";
+import { findUnboundHolder } from "./auth/policy-holders.ts";
 import { TokenAccess } from "./auth/token-access.ts";
 import { SystemClock } from "./clock/system-clock.ts";
 import type { Config, LogLevel } from "./config/config.ts";
@@ -18,11 +23,11 @@ import { createCounters, type Counters, type Logger } from "./core/ports/telemet
 import { BrokerCore } from "./core/session/broker-core.ts";
 import type { Limits } from "./core/session/limits.ts";
 import { BackupFolder } from "./engine/embedded/backup-folder.ts";
-import { prepareDataDirectory } from "./engine/embedded/data-directory.ts";
 import { EmbeddedEngine, openEmbeddedEngine } from "./engine/embedded/embedded-engine.ts";
 import type { LogLimits } from "./engine/embedded/log/log-limits.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
 import { createHttpServer, type HttpServer } from "./http/http-server.ts";
+import type { ObjectUseCases } from "./http/object-routes.ts";
 import type { BrokerGauges } from "./telemetry/broker-gauges.ts";
 import { createLogger, type LogStream } from "./telemetry/logger.ts";
 import { Metrics } from "./telemetry/metrics.ts";
@@ -40,8 +45,6 @@ export interface BrokerAdapters {
   readonly logStream?: LogStream;
   /** For tests that move the time themselves; the system's by default. Whoever gives one closes it. */
   readonly clock?: Clock;
-  /** Called with the admin token's key where one is made, before it counts: if this throws there is no token, and no start. */
-  readonly onAdminKey?: (key: string) => void;
   /** The store has failed: nothing is acknowledged any more. End the process; the next start goes on from what was flushed. */
   readonly onFatal?: (error: Error) => void;
 }
@@ -60,13 +63,15 @@ export interface BrokerAddresses {
 
 export interface StartedBroker {
   readonly addresses: BrokerAddresses;
+  /** The admin token's key, if it was made now: shown once, and nowhere else. */
+  readonly adminKey: string | undefined;
 }
 
 /** A broker in this process. */
 export interface Broker {
   /**
-   * Recovers, then listens. Rejects with the remedy in its message if the data directory cannot be used, a port is taken,
-   * a certificate cannot be used, or the admin token is too short; everything is closed then.
+   * Recovers, then listens. Rejects with the remedy in its message if a port is taken, a certificate cannot be used, or
+   * the admin token is too short; everything is closed then.
    */
   start(): Promise<StartedBroker>;
   /** Serves a file from memory on the HTTP port, also while running. Not before `start`. */
@@ -157,14 +162,14 @@ class WiredBroker implements Broker {
     const engine = await openEngine(this.#config, this.#adapters, this.#basis);
     this.#opened = wire(this.#config, this.#basis, engine);
     const { access, core, sysTopics } = this.#opened;
-    await access.open(this.#adapters.adminToken, this.#adapters.onAdminKey);
+    const adminKey = await access.open(this.#adapters.adminToken);
     this.#http = await openHttp(this.#config, this.#opened, () => this.#isServing);
     await core.start();
     access.start();
     const addresses = await this.#listen(this.#http);
     this.#isServing = true;
     sysTopics.start();
-    return { addresses };
+    return { addresses, adminKey };
   }
 
   async #listen(http: HttpServer): Promise<BrokerAddresses> {
@@ -262,13 +267,8 @@ function layBasis(config: Config, adapters: BrokerAdapters): Basis {
   return { clock: adapters.clock ?? new SystemClock(), counters: createCounters(), logger };
 }
 
-async function openEngine(
-  config: Config,
-  adapters: BrokerAdapters,
-  { clock, logger }: Basis,
-): Promise<Engine> {
-  if (config.engine === "memory") return openMemoryEngine({ clock });
-  await prepareDataDirectory(config.data);
+function openEngine(config: Config, adapters: BrokerAdapters, { clock, logger }: Basis): Promise<Engine> {
+  if (config.engine === "memory") return Promise.resolve(openMemoryEngine({ clock }));
   const { onFatal } = adapters;
   const directory = join(config.data, STORE_FOLDER);
   return openEmbeddedEngine({
@@ -364,13 +364,13 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     backups,
     metrics,
     logger,
-    objects: [],
+    objects: identityObjects(access),
     authorization: {
       authenticate: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
       hasTenant: (name) => name === TENANT,
       refused: (reason) => void (counters.authFailures[reason] = (counters.authFailures[reason] ?? 0) + 1),
     },
-    readiness: () => readinessOf(engine, isServing()),
+    readiness: () => readinessOf(parts, isServing()),
     isLocal: (request) => isLocalRequest(request, []),
     maxConnections: config.limits.maxHttpConnections,
     headTimeoutMs: config.limits.connectTimeoutS * 1_000,
@@ -383,8 +383,29 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
   });
 }
 
-function readinessOf(engine: Engine, isServing: boolean): { ready: boolean; problems: readonly string[] } {
-  const { ok, problems } = engine.health();
+/** Policies, groups and providers over REST. */
+function identityObjects({ objects, store }: TokenAccess): readonly ObjectUseCases[] {
+  const { policies, groups, providers } = objects;
+  const references: GroupReferences = {
+    policyOf: (tenant, name) => policies.get(tenant, name),
+    providerOf: (tenant, name) => providers.get(tenant, name),
+  };
+  const unboundHolder = (tenant: string, policy: string): string | undefined =>
+    findUnboundHolder(tenant, policy, objects, store);
+  return [
+    new ObjectAdmin(policyObjects(unboundHolder), policies),
+    new ObjectAdmin(groupObjects(references), groups),
+    new ObjectAdmin(providerObjects(providers), providers),
+  ];
+}
+
+/** What is wrong with an OAuth provider is told, and stops nobody else. */
+function readinessOf(
+  { engine, access }: Parts,
+  isServing: boolean,
+): { ready: boolean; problems: readonly string[] } {
+  const { ok, problems: engineProblems } = engine.health();
+  const problems = [...engineProblems, ...access.oauth.problems];
   return {
     ready: ok && isServing,
     problems: isServing ? problems : [...problems, "CONNECT is not answered yet, or no longer"],
