@@ -27,6 +27,12 @@ export const PolicyEntry = Type.Object(
         description: "Share groups of the whole tenant that this entry opens; on allow entries only",
       }),
     ),
+    maxAge: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: "How old a message may be to be replayed, in seconds; on allow entries with replay only",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -53,6 +53,21 @@ describe("an entry of a made token", () => {
     expect(isWithin(both, { actions: ["publish", "subscribe", "replay"], topic: "#" })).toBe(true);
   });
 
+  it("is replayed no older than the template allows", () => {
+    const template = { actions: ["replay", "subscribe"], topic: "a", maxAge: 60 } as const;
+    const asked = (maxAge?: number): PolicyEntry => ({
+      actions: ["replay"],
+      topic: "a",
+      ...(maxAge !== undefined && { maxAge }),
+    });
+    expect([asked(60), asked(61), asked()].map((entry) => isWithin(entry, template))).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(isWithin({ actions: ["subscribe"], topic: "a" }, template)).toBe(true);
+  });
+
   it("has at most the template's QoS, retain and share groups", () => {
     const template: PolicyEntry = {
       actions: ["publish", "subscribe"],
@@ -130,7 +145,7 @@ function verdicts(policy: Policy, topic: string): boolean[] {
     [true, false].map((retain) => policy.checkPublish(topic, levels, qos, retain) === "allowed"),
   );
   const read = policy.readQos(topic, levels) ?? -1;
-  return [...publish, read >= 0, read >= 1, read >= 2, policy.canReplay(topic, levels)];
+  return [...publish, read >= 0, read >= 1, read >= 2, policy.replayMaxAge(topic, levels) !== undefined];
 }
 
 describe("for random entries, templates and topics", () => {

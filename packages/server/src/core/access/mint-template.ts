@@ -64,6 +64,7 @@ function areBoundsWithin(asked: PolicyEntry, template: PolicyEntry): boolean {
   const concerns = (action: PolicyAction): boolean => asked.actions.includes(action);
   if ((asked.maxQos ?? 2) > (template.maxQos ?? 2)) return false;
   if (concerns("publish") && (asked.retain ?? true) && !(template.retain ?? true)) return false;
+  if (concerns("replay") && (asked.maxAge ?? Infinity) > (template.maxAge ?? Infinity)) return false;
   return (asked.share ?? []).every((group) => template.share?.includes(group));
 }
 

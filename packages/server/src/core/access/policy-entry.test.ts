@@ -84,6 +84,11 @@ describe("parsePolicyEntries()", () => {
     [[{ ...subscribe("a"), maxQos: 3 }], "acl[0].maxQos: is 3; must be 0, 1 or 2"],
     [[{ ...subscribe("a"), maxQos: "1" }], 'acl[0].maxQos: is "1"; must be 0, 1 or 2'],
     [[{ ...subscribe("a"), retain: 1 }], "acl[0].retain: is 1; must be true or false"],
+    [[{ ...subscribe("a"), maxAge: 60 }], 'acl[0].maxAge: bounds the action "replay"'],
+    [
+      [{ actions: ["replay"], topic: "a", maxAge: 0 }],
+      "acl[0].maxAge: is 0; must be a whole number of seconds",
+    ],
     [[{ ...subscribe("a"), share: "g" }], "acl[0].share: must be a list of share group names"],
     [[{ ...subscribe("a"), share: ["g", "a/b"] }], 'acl[0].share[1]: is "a/b"; must be a name'],
     [[{ ...subscribe("a"), share: [""] }], 'acl[0].share[0]: is ""; must be a name'],

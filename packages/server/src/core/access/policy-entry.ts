@@ -16,6 +16,8 @@ export interface PolicyEntry {
   readonly retain?: boolean;
   /** Share groups of the whole tenant that this entry opens, on allow entries only. */
   readonly share?: readonly string[];
+  /** How old a message may be to be replayed, in seconds; on allow entries with the action `replay`. Default: any age. */
+  readonly maxAge?: number;
 }
 
 export const MAX_POLICY_ENTRIES = 1_000;
@@ -38,7 +40,7 @@ export class PolicyEntryError extends Error {
 }
 
 const ACTIONS: readonly string[] = ["publish", "subscribe", "replay"] satisfies PolicyAction[];
-const ALLOW_ONLY = ["maxQos", "retain", "share"] as const;
+const ALLOW_ONLY = ["maxQos", "retain", "share", "maxAge"] as const;
 const KEYS: readonly string[] = ["effect", "actions", "topic", ...ALLOW_ONLY];
 const PLACEHOLDER_NAME = /^(?:subject|clientId|tokenId|claims\.[^{}]+)$/;
 
@@ -72,11 +74,13 @@ function parseEntry(value: unknown, path: string): PolicyEntry {
   }
   const effect = parseEffect(value["effect"], `${path}.effect`);
   if (effect === "deny") refuseBounds(value, path);
+  const actions = parseActions(value["actions"], `${path}.actions`);
   return {
     ...(effect && { effect }),
-    actions: parseActions(value["actions"], `${path}.actions`),
+    actions,
     topic: parseTopic(value["topic"], `${path}.topic`),
     ...parseBounds(value, path),
+    ...parseMaxAge(value["maxAge"], actions, `${path}.maxAge`),
   };
 }
 
@@ -123,6 +127,18 @@ function parseBounds(
     ...(retain !== undefined && { retain }),
     ...(share !== undefined && { share: parseShare(share, `${path}.share`) }),
   };
+}
+
+function parseMaxAge(
+  value: unknown,
+  actions: readonly PolicyAction[],
+  path: string,
+): Pick<PolicyEntry, "maxAge"> {
+  if (value === undefined) return {};
+  if (!actions.includes("replay"))
+    throw new PolicyEntryError(path, 'bounds the action "replay", which is not among the actions');
+  if (Number.isSafeInteger(value) && (value as number) > 0) return { maxAge: value as number };
+  throw new PolicyEntryError(path, `is ${show(value)}; must be a whole number of seconds, 1 or more`);
 }
 
 function parseShare(value: unknown, path: string): readonly string[] {

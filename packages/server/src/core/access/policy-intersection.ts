@@ -34,6 +34,7 @@ function ruleContains(outer: ActionRule, inner: ActionRule): boolean {
     levelsContain(outer.levels, inner.levels) &&
     outer.maxQos >= inner.maxQos &&
     (outer.retain || !inner.retain) &&
+    outer.maxAge >= inner.maxAge &&
     inner.actions.every((action) => outer.actions.includes(action)) &&
     inner.share.every((group) => outer.share.includes(group))
   );
@@ -51,5 +52,6 @@ function commonRule(a: ActionRule, b: ActionRule): ActionRule | undefined {
     maxQos: Math.min(a.maxQos, b.maxQos) as Qos,
     retain: a.retain && b.retain,
     share: a.share.filter((group) => b.share.includes(group)),
+    maxAge: Math.min(a.maxAge, b.maxAge),
   };
 }

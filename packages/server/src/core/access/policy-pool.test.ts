@@ -10,6 +10,7 @@ function rulesOf(...filters: readonly string[]): ActionRule[] {
     levels: filter.split("/"),
     maxQos: 2,
     retain: true,
+    maxAge: Infinity,
     share: [],
   }));
 }

@@ -108,9 +108,26 @@ describe("reading", () => {
       { actions: ["replay"], topic: "+/x" },
       { effect: "deny", actions: ["replay"], topic: "a/y/x" },
     );
-    expect(by.canReplay("a/x", ["a", "x"])).toBe(true);
-    expect(by.canReplay("a/z", ["a", "z"])).toBe(false);
-    expect(by.canReplay("b/x", ["b", "x"])).toBe(false);
+    expect(by.replayMaxAge("a/x", ["a", "x"])).toBe(Infinity);
+    expect(by.replayMaxAge("a/z", ["a", "z"])).toBeUndefined();
+    expect(by.replayMaxAge("b/x", ["b", "x"])).toBeUndefined();
+  });
+
+  it("bounds the age of what is replayed: the most generous entry counts, a deny beats it", () => {
+    const by = policy(
+      { actions: ["subscribe"], topic: "#" },
+      { actions: ["replay"], topic: "a/#", maxAge: 60 },
+      { actions: ["replay"], topic: "a/x", maxAge: 3_600 },
+      { effect: "deny", actions: ["replay"], topic: "a/z" },
+    );
+    const maxAge = (topic: string): number | undefined => by.replayMaxAge(topic, topic.split("/"));
+    expect(["a/x", "a/y", "a/z", "b"].map(maxAge)).toEqual([3_600, 60, undefined, undefined]);
+    expect(["#", "a/+", "b/#", "a/z"].map((filter) => by.mayReplay(filter))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });
 

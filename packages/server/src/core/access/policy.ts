@@ -95,11 +95,20 @@ export class Policy {
     return qos < 0 ? undefined : (qos as Qos);
   }
 
-  /** Whether logged messages on this topic may be replayed, besides being readable. */
-  canReplay(topic: string, levels: readonly string[]): boolean {
-    return (
-      !this.#replay.deny.matches(levels) && this.#replay.allow.matches(levels) && this.canRead(topic, levels)
-    );
+  /**
+   * How old a message on this topic may be to be replayed, in seconds; undefined: it may not be, or not be read. Several
+   * entries match: the most generous counts.
+   */
+  replayMaxAge(topic: string, levels: readonly string[]): number | undefined {
+    const { allow, deny } = this.#replay;
+    const maxAge = allow.maxAge(levels);
+    return maxAge < 0 || deny.matches(levels) || !this.canRead(topic, levels) ? undefined : maxAge;
+  }
+
+  /** Whether something of what the filter matches may be replayed. */
+  mayReplay(filter: string): boolean {
+    const { allow, deny } = this.#replay;
+    return computeEffectiveFilters({ filter, qos: 0 }, allow, deny, Infinity).filters.length > 0;
   }
 
   /**
@@ -168,7 +177,11 @@ class EverythingPolicy extends Policy {
     return 2;
   }
 
-  override canReplay(): boolean {
+  override replayMaxAge(): number {
+    return Infinity;
+  }
+
+  override mayReplay(): boolean {
     return true;
   }
 
@@ -209,8 +222,8 @@ export function compilePolicy(entries: readonly PolicyEntry[], values: TemplateV
 }
 
 function ruleOf(entry: PolicyEntry, effect: "allow" | "deny", levels: readonly string[]): ActionRule {
-  const { actions, maxQos = 2, retain = true, share = noGroups } = entry;
-  return { effect, actions, filter: levels.join("/"), levels, maxQos, retain, share };
+  const { actions, maxQos = 2, retain = true, share = noGroups, maxAge = Infinity } = entry;
+  return { effect, actions, filter: levels.join("/"), levels, maxQos, retain, share, maxAge };
 }
 
 function rulesFor(action: PolicyAction, rules: readonly ActionRule[]): ActionRules {
@@ -239,6 +252,7 @@ function isSameRule(a: ActionRule, b: ActionRule): boolean {
     a.effect === b.effect &&
     a.maxQos === b.maxQos &&
     a.retain === b.retain &&
+    a.maxAge === b.maxAge &&
     isSameList(a.actions, b.actions) &&
     isSameList(a.share, b.share)
   );

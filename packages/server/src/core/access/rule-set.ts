@@ -10,6 +10,8 @@ export interface Rule {
   readonly maxQos: Qos;
   readonly retain: boolean;
   readonly share: readonly string[];
+  /** Seconds; Infinity: any age. */
+  readonly maxAge: number;
 }
 
 /** Why a publish is refused: no right to the topic, beyond `maxQos`, or retained where that is not allowed. */
@@ -43,6 +45,14 @@ export class RuleSet {
     for (const rule of isFound ? this.#search(topic) : this.rules) {
       if (rule.maxQos > highest && (isFound || levelsMatch(rule.levels, topic))) highest = rule.maxQos;
     }
+    return highest;
+  }
+
+  /** The highest `maxAge` among the rules that match, or -1 if none does. */
+  maxAge(topic: readonly string[]): number {
+    let highest = -1;
+    for (const rule of this.rules)
+      if (rule.maxAge > highest && levelsMatch(rule.levels, topic)) highest = rule.maxAge;
     return highest;
   }
 
