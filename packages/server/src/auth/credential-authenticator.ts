@@ -1,6 +1,11 @@
 import { ReasonCode } from "@weir/protocol";
 import type { Caller } from "../core/access/access-token.ts";
-import type { Authentication, Authenticator, Credentials } from "../core/access/authenticator.ts";
+import {
+  type Authentication,
+  type Authenticator,
+  type Credentials,
+  TOKEN_METHOD,
+} from "../core/access/authenticator.ts";
 import type { Principal } from "../core/access/principal.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { AccessTokenStore } from "./access-token-store.ts";
@@ -30,8 +35,6 @@ export interface CallerAddress {
   readonly origin: string | undefined;
 }
 
-/** The authentication method of MQTT 5 whose data is an access token or a JWT. */
-const METHOD = "token";
 const BEARER = /^bearer +(\S.*)$/i;
 
 /** Lets in who shows an access token, a JWT, or an opaque token (product.md, "Credentials of a connection"). */
@@ -45,11 +48,12 @@ export class CredentialAuthenticator implements Authenticator {
 
   async authenticate(credentials: Credentials): Promise<Authentication> {
     const { authenticationMethod: method } = credentials;
-    if (method !== undefined && method !== METHOD)
+    if (method !== undefined && method !== TOKEN_METHOD)
       return refused(ReasonCode.badAuthenticationMethod, "method");
     const shown = shownCredential(credentials);
     const outcome = shown === undefined ? none : await this.#check(shown, credentials);
-    const { anonymous } = this.#options;
+    // Who names a method wants to be somebody: nobody is made anonymous by it, least of all by a renewal.
+    const anonymous = method === undefined ? this.#options.anonymous : undefined;
     return anonymous && outcome.kind === "refused" && isUnknown(outcome)
       ? anonymous.authenticate(credentials)
       : outcome;

@@ -1,3 +1,4 @@
+import type { AuthPacket } from "@weir/protocol";
 import {
   type BrokerFixture,
   type ClientOptions,
@@ -222,7 +223,7 @@ describe("3.15 AUTH and 4.12 enhanced authentication", () => {
   });
 
   test("an unknown authentication method is refused with 0x8c and closed, without AUTH [MQTT-4.12.0-1] [MQTT-4.12.0-4] [MQTT-4.12.0-5]", async () => {
-    for (const authenticationMethod of ["SCRAM-SHA-256", "token", ""]) {
+    for (const authenticationMethod of ["SCRAM-SHA-256", "Token", ""]) {
       const client = await broker.open({
         properties: { authenticationMethod, authenticationData: Buffer.from("data") },
       });
@@ -247,6 +248,96 @@ describe("3.15 AUTH and 4.12 enhanced authentication", () => {
     await client.expectSilence();
     expect(client.connack?.properties).not.toHaveProperty("authenticationMethod");
     expect(client.connack?.properties).not.toHaveProperty("authenticationData");
+  });
+});
+
+describe("4.12.1 Re-authentication by the method token", () => {
+  const method = { authenticationMethod: "token" };
+  let key: string;
+  let another: string;
+  beforeAll(async () => {
+    key = await broker.token({ subject: "renewing" });
+    another = await broker.token({ subject: "renewing" });
+  });
+
+  function open(credential = key, options: ClientOptions = {}): Promise<MqttTestClient> {
+    const properties = { ...method, authenticationData: Buffer.from(credential), ...options.properties };
+    return broker.open({ ...options, properties });
+  }
+
+  async function connected(): Promise<MqttTestClient> {
+    const client = await open();
+    await client.connect();
+    return client;
+  }
+
+  const auth = (credential: string, reasonCode = 0x19, authenticationMethod = "token"): AuthPacket => ({
+    type: "auth",
+    reasonCode: reasonCode as AuthPacket["reasonCode"],
+    properties: { authenticationMethod, authenticationData: Buffer.from(credential) },
+  });
+
+  test("CONNECT with a credential as data is answered by CONNACK with the method, without an AUTH before it [MQTT-4.12.0-2] [MQTT-4.12.0-5]", async () => {
+    const client = await connected();
+    expect(client.connack).toMatchObject({ reasonCode: 0, properties: method });
+    expect(framesOf(client.chunks)).toHaveLength(1);
+  });
+
+  test.each([
+    ["a wrong credential", "weir_x_y", 0x86],
+    ["no data", undefined, 0x87],
+  ])(
+    "CONNECT with %s is refused, whatever anonymous clients may do [MQTT-4.12.0-4]",
+    async (_, data, code) => {
+      const authenticationData = data === undefined ? undefined : Buffer.from(data);
+      const client = await broker.open({
+        properties: { ...method, ...(authenticationData && { authenticationData }) },
+      });
+      expect((await client.connect()).reasonCode).toBe(code);
+      await client.closed;
+    },
+  );
+
+  test("AUTH with another credential of the same identity is answered by AUTH 0x00 with the method [MQTT-4.12.0-5] [MQTT-4.12.1-1]", async () => {
+    const client = await connected();
+    for (const credential of [another, key, key]) {
+      client.send(auth(credential));
+      expect(await client.receive("auth")).toEqual({ type: "auth", reasonCode: 0, properties: method });
+    }
+  });
+
+  test("AUTH is answered without reason string and user properties, so that it fits every client that CONNACK fits [MQTT-3.15.2-2] [MQTT-3.15.2-3]", async () => {
+    const keepAlive = 60;
+    const roomy = await open(key, { keepAlive });
+    const connackBytes = (await roomy.connect(), framesOf(roomy.chunks)[0]?.length ?? 0) / 2;
+    const client = await open(key, { keepAlive, properties: { maximumPacketSize: connackBytes } });
+    await client.connect();
+    client.send(auth(another));
+    expect((await client.receive("auth")).properties).toEqual(method);
+  });
+
+  test("packets between AUTH and its answer are handled in order, under the old credential", async () => {
+    const client = await connected();
+    const [before, after] = [
+      client.publishPacket("renew/a", "", { qos: 1 }),
+      client.publishPacket("renew/b", "", { qos: 1 }),
+    ];
+    client.send(before, auth(another), after, { type: "pingreq" });
+    const types = [];
+    for (let i = 0; i < 4; i++) types.push((await client.receive()).type);
+    expect(types.toSorted((a, b) => a.localeCompare(b))).toEqual(["auth", "pingresp", "puback", "puback"]);
+  });
+
+  test.each([
+    ["a wrong credential", () => auth("weir_x_y"), 0x87],
+    ["no credential", () => auth(""), 0x87],
+    ["a credential of another identity", async () => auth(await broker.token({ subject: "another" })), 0x87],
+    ["another method [MQTT-4.12.1-1]", () => auth(another, 0x19, "Token"), 0x82],
+    ["0x18, which continues nothing", () => auth(another, 0x18), 0x82],
+  ])("AUTH with %s ends the connection [MQTT-4.12.1-2]", async (_, packet, code) => {
+    const client = await connected();
+    client.send(await packet());
+    expect((await client.closed).disconnect?.reasonCode).toBe(code);
   });
 });
 

@@ -2,6 +2,9 @@ import type { ReasonCode } from "@weir/protocol";
 import type { Peer } from "../ports/transport.ts";
 import type { Principal } from "./principal.ts";
 
+/** The one Authentication Method of MQTT 5 that there is: the credential is its data. */
+export const TOKEN_METHOD = "token";
+
 /** What a client shows to be let in (product.md, "Credentials of a connection"). Never logged. */
 export interface Credentials {
   readonly peer: Peer;

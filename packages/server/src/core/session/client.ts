@@ -3,6 +3,7 @@ import { ReasonCode, UnsupportedVersionError } from "@weir/protocol";
 import type { Link, Peer } from "../ports/transport.ts";
 import type { ClientServices } from "./client-services.ts";
 import { handlePubcomp, handlePuback, handlePubrec, handlePubrel } from "./handlers/acks.ts";
+import { handleAuth } from "./handlers/auth.ts";
 import { handleConnect } from "./handlers/connect.ts";
 import { handleDisconnect } from "./handlers/disconnect.ts";
 import { handlePublish } from "./handlers/publish.ts";
@@ -129,6 +130,6 @@ function dispatch(connection: ServedConnection, packet: ClientPacket): void {
     case "connect":
       return connection.end(ReasonCode.protocolError, "a second CONNECT"); // [MQTT-3.1.0-2]
     case "auth":
-      return connection.end(ReasonCode.protocolError, "AUTH without an authentication method"); // [MQTT-4.12.0-7]
+      return handleAuth(connection, packet);
   }
 }

@@ -25,6 +25,11 @@ export class Incoming {
     this.#entries.set(packetId, entry);
   }
 
+  /** The broker has done with the message what there was to do, and nothing of it is in the log. */
+  own(packetId: number): void {
+    this.set(packetId, { state: "owned", logId: undefined, settled: undefined });
+  }
+
   delete(packetId: number): void {
     this.#entries.delete(packetId);
   }

@@ -44,10 +44,14 @@ export class ServedConnection implements Attachment {
   /** 0 in CONNECT forbids another value in DISCONNECT. */
   readonly connectExpiryS: number;
   readonly sendsProblemInformation: boolean;
+  /** With which CONNECT began; every AUTH names it [MQTT-4.12.0-5]. */
+  readonly authenticationMethod: string | undefined;
   readonly acks: AckQueue;
   readonly topicAliases: LazyMap<number, string> = new LazyMap();
   allowed: AllowedPublish | undefined;
   isOpen = true;
+  /** Another credential is being looked at. */
+  isRenewing = false;
   /** PUBLISHes of QoS 1 and 2 that have not had their last acknowledgement: the client may have `receiveMaximum`. */
   #unacknowledged = 0;
   #isHeldBack = false;
@@ -73,6 +77,7 @@ export class ServedConnection implements Attachment {
     this.publisher = session.publisher;
     this.connectExpiryS = packet.properties.sessionExpiryInterval ?? 0;
     this.sendsProblemInformation = packet.properties.requestProblemInformation ?? true;
+    this.authenticationMethod = packet.properties.authenticationMethod;
     this.acks = new AckQueue(link, (ack) => this.#acknowledged(ack));
   }
 

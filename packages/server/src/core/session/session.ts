@@ -12,6 +12,7 @@ import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
 import type { SharedOrigin } from "../routing/subscription.ts";
 import type { ClientTopic } from "./client-topics.ts";
+import { ExpiryNotice } from "./expiry-notice.ts";
 import { DropNotice, type UntoldDrops } from "./drop-notice.ts";
 import { Incoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
@@ -96,6 +97,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   readonly #limits: Limits;
   readonly #keeper: SessionKeeper;
   #dropNotice: DropNotice | undefined;
+  #expiryNotice: ExpiryNotice | undefined;
   #isLogged = false;
 
   constructor(options: SessionOptions) {
@@ -157,6 +159,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.attachment = attachment;
     this.disconnectedAtMs = undefined;
     this.subscriptions.attach();
+    this.#planExpiryNotice();
     await this.outgoing.attach(attachment.link, attachment.receiveMaximum);
     if (this.attachment !== attachment) return;
     this.#dropNotice?.sendSoon();
@@ -183,6 +186,8 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     if (!this.attachment) return;
     this.attachment = undefined;
     this.disconnectedAtMs = this.#clock.nowMs();
+    this.#expiryNotice?.stop();
+    this.#expiryNotice = undefined;
     this.subscriptions.detach();
     this.outgoing.detach();
   }
@@ -235,7 +240,19 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   }
 
   /** Call after `principal.endsAtMs` was replaced. */
-  endChanged(): void {}
+  endChanged(): void {
+    this.#planExpiryNotice();
+  }
+
+  /** Another principal of the same identity takes the connection over; it counts from now on (semantics.md §1.13). */
+  renew(principal: Principal): void {
+    const before = this.principal;
+    this.principal = principal;
+    this.#keeper.principalReplaced(this, before);
+    this.record?.mark("meta");
+    this.policyChanged();
+    this.endChanged();
+  }
 
   /** Call when the credential ended: the connection ends with 0xA0 for an expiry, else with 0x98. */
   endPrincipal(why: PrincipalEnd): void {
@@ -301,6 +318,19 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
       messageExpiryInterval: undefined,
     });
     return true;
+  }
+
+  /** A flag on the session, whatever the policy says: these topics are the client's own. */
+  subscribeClientTopics(topicFilter: string): boolean {
+    const isKnown = this.subscriptions.subscribeClientTopics(topicFilter);
+    if (isKnown) this.#planExpiryNotice();
+    return isKnown;
+  }
+
+  #planExpiryNotice(): void {
+    if (!this.#expiryNotice && !this.subscriptions.wants("$client/expiring")) return;
+    this.#expiryNotice ??= new ExpiryNotice(this, this.#clock);
+    this.#expiryNotice.plan();
   }
 
   // ---------------------------------------------------------------- RecordSource

@@ -164,7 +164,9 @@ function connackProperties(
   const responseInformation = packet.properties.requestResponseInformation
     ? responsePrefix(session)
     : undefined;
+  const { authenticationMethod } = packet.properties;
   return {
+    ...(authenticationMethod !== undefined && { authenticationMethod }), // [MQTT-4.12.0-5]
     ...(session.expiryS !== requestedExpiryS && { sessionExpiryInterval: session.expiryS }),
     ...(limits.receiveMaximum < 65_535 && { receiveMaximum: limits.receiveMaximum }),
     maximumPacketSize: limits.maxPacketBytes,

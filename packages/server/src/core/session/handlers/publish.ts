@@ -6,7 +6,9 @@ import type { Topic } from "../../routing/topic-table.ts";
 import type { Settle } from "../ack-queue.ts";
 import type { InboundEntry } from "../incoming.ts";
 import { countOverlong, isWithinLimits, type Refusal, refusalOf, refusalText } from "../publish-rules.ts";
+import { CLIENT_AUTH_TOPIC } from "../client-topics.ts";
 import type { ServedConnection } from "../served-connection.ts";
+import { handleClientAuth } from "./auth.ts";
 
 /** How long a 3.x client that cannot be told of a full disk is kept waiting (semantics.md §2.12). */
 const fullGraceMs = 30_000;
@@ -53,7 +55,7 @@ function resolveTopic(connection: ServedConnection, packet: PublishPacket): stri
   return name;
 }
 
-/** The topic, if the principal may publish so; undefined: refused and answered. */
+/** The topic, if the principal may publish so; undefined: refused and answered, or no message at all. */
 function allowedTopic(connection: ServedConnection, packet: PublishPacket, name: string): Topic | undefined {
   const { policy } = connection.session.principal;
   const { qos, retain } = packet;
@@ -68,6 +70,10 @@ function allowedTopic(connection: ServedConnection, packet: PublishPacket, name:
     responseTopic === undefined
   ) {
     return last.topic;
+  }
+  if (name === CLIENT_AUTH_TOPIC) {
+    void handleClientAuth(connection, packet);
+    return undefined;
   }
   if (!isWithinLimits(name, connection.services.limits)) {
     countOverlong(connection.services, name);
@@ -111,7 +117,7 @@ function refusePublish(connection: ServedConnection, packet: PublishPacket, refu
     );
     return;
   }
-  if (packet.qos === 2) own(connection, packet.packetId);
+  if (packet.qos === 2) connection.session.incoming.own(packet.packetId);
   acknowledge(connection, packet, ReasonCode.success);
 }
 
@@ -175,7 +181,7 @@ function publishQos2(connection: ServedConnection, packetId: number, message: Me
   const done = doneCode(connection, message);
   const before = incoming.get(packetId);
   if (!router.needsLog(message)) {
-    own(connection, packetId);
+    connection.session.incoming.own(packetId);
     connection.acks.add("pubrec", packetId, done);
     if (!before) router.deliver(message);
     return;
@@ -200,11 +206,6 @@ function publishQos2(connection: ServedConnection, packetId: number, message: Me
 
 function isUnknown(error: unknown): boolean {
   return error instanceof EngineError && error.maybeApplied;
-}
-
-/** The broker has the message, and nothing of it is in the log. */
-function own(connection: ServedConnection, packetId: number): void {
-  connection.session.incoming.set(packetId, { state: "owned", logId: undefined, settled: undefined });
 }
 
 /**

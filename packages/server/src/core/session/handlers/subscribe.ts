@@ -45,7 +45,7 @@ function subscribe(
   const refusal = subscribeRefusal(session, services, request.topicFilter);
   if (refusal !== undefined) return refuse(refusal);
   if (isClientTopicFilter(request.topicFilter)) {
-    const isKnown = subscriptions.subscribeClientTopics(request.topicFilter);
+    const isKnown = session.subscribeClientTopics(request.topicFilter);
     return isKnown
       ? { request, reasonCode: ReasonCode.success, grant: undefined }
       : refuse(ReasonCode.notAuthorized);
