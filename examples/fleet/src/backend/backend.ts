@@ -90,7 +90,7 @@ function pageHeaders(mqttUrl: string, { tiles }: PageSettings): Record<string, s
   const tileOrigin = tiles ? ` ${new URL(tiles.url.replaceAll(/[{}]/g, "")).origin}` : "";
   const broker = mqttUrl.includes("{host}") ? "ws: wss:" : new URL(mqttUrl).origin;
   return {
-    "content-security-policy": `default-src 'self'; connect-src 'self' ${broker}; img-src 'self' data:${tileOrigin}; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'`,
+    "content-security-policy": `default-src 'self'; worker-src 'self' blob:; connect-src 'self' ${broker}; img-src 'self' data:${tileOrigin}; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'`,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
   };

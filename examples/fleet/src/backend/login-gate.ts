@@ -15,10 +15,15 @@ export class LoginGate {
   /** @throws {Problem} `signed-out`, or `forbidden` for a page of another origin */
   async loginOf(request: FastifyRequest): Promise<CurrentLogin> {
     checkOrigin(request);
-    const cookie = request.cookies[COOKIE];
-    const login = cookie === undefined ? undefined : await this.#logins.find(cookie);
+    const login = await this.findLogin(request);
     if (!login) throw signedOut();
     return login;
+  }
+
+  /** Undefined: nobody is logged in. */
+  async findLogin(request: FastifyRequest): Promise<CurrentLogin | undefined> {
+    const cookie = request.cookies[COOKIE];
+    return cookie === undefined ? undefined : this.#logins.find(cookie);
   }
 
   async userIdOf(request: FastifyRequest): Promise<string> {

@@ -37,3 +37,10 @@ export interface LoggedIn {
   readonly user: User;
   readonly mqtt: MqttAccess;
 }
+
+/** The answer of `GET /api/session`. The key of the access token is told when it is made, and not again. */
+export interface CurrentSession {
+  /** Null: nobody is logged in. */
+  readonly user: User | null;
+  readonly mqtt: { readonly url: string };
+}

@@ -1,5 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type LoggedIn, Login, type MqttAccess, Registration } from "../../contract/index.ts";
+import {
+  type CurrentSession,
+  type LoggedIn,
+  Login,
+  type MqttAccess,
+  Registration,
+} from "../../contract/index.ts";
 import type { Api } from "../backend.ts";
 import { checkOrigin, type LoginGate } from "../login-gate.ts";
 import { LoginThrottle } from "../login-throttle.ts";
@@ -36,8 +42,8 @@ export function addAccountRoutes(api: Api, { logins, gate, mqttUrl }: AccountRou
   });
 
   api.get("/session", async (request) => {
-    const { user } = await gate.loginOf(request);
-    return { user, mqtt: { url: urlFor(mqttUrl, request) } };
+    const login = await gate.findLogin(request);
+    return { user: login?.user ?? null, mqtt: { url: urlFor(mqttUrl, request) } } satisfies CurrentSession;
   });
 
   api.post("/session/token", async (request, reply) => {

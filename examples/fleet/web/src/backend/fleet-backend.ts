@@ -1,5 +1,6 @@
 import type {
   Alarm,
+  CurrentSession,
   Geofence,
   GeofenceDrawing,
   LoggedIn,
@@ -10,7 +11,6 @@ import type {
   Roads,
   Sensor,
   Track,
-  User,
 } from "weir-fleet/contract";
 
 /** The backend refused a call; `message` is for people. */
@@ -33,7 +33,7 @@ export const fleetBackend = {
 
   register: (registration: Registration): Promise<LoggedIn> => call("POST", "/users", registration),
   logIn: (login: Login): Promise<LoggedIn> => call("POST", "/session", login),
-  session: (): Promise<{ user: User; mqtt: { url: string } }> => call("GET", "/session"),
+  session: (): Promise<CurrentSession> => call("GET", "/session"),
   renewToken: (): Promise<LoggedIn> => call("POST", "/session/token"),
   logOut: (): Promise<void> => call("DELETE", "/session"),
 

@@ -1,4 +1,5 @@
 import type { Geofence, Roads } from "weir-fleet/contract";
+import { stretchesOf } from "../state/stretches.ts";
 import type { Fix, Vehicle } from "../state/vehicle.ts";
 import type { MapPalette } from "./map-palette.ts";
 import type { MapTiles } from "./map-tiles.ts";
@@ -11,8 +12,7 @@ export interface MapScene {
   readonly roads: RoadLines;
   readonly tiles: MapTiles | undefined;
   readonly areas: readonly Geofence[];
-  readonly vehicles: Iterable<Vehicle>;
-  readonly vehicleCount: number;
+  readonly vehicles: readonly Vehicle[];
   readonly userId: string;
   readonly selectedId: string | undefined;
   readonly track: readonly Fix[];
@@ -57,7 +57,7 @@ export function paintMap(brush: Brush, scene: MapScene): boolean {
   paintRoads(brush, scene.roads);
   for (const area of scene.areas) paintArea(brush, area);
   if (scene.drawing) paintDrawing(brush, scene.drawing);
-  if (scene.vehicleCount <= MAX_TRAILS) paintTrails(brush, scene);
+  if (scene.vehicles.length <= MAX_TRAILS) paintTrails(brush, scene);
   paintTrack(brush, scene.track);
   return paintVehicles(brush, scene);
 }
@@ -119,23 +119,24 @@ function paintTrails(brush: Brush, { vehicles, selectedId, userId }: MapScene): 
     context.globalAlpha = 0.45;
     context.strokeStyle = ownerId === userId ? palette.own : palette.shared;
     context.beginPath();
-    tracePath(
-      brush,
-      recent.slice(-TRAIL_FIXES).map(({ point }) => point),
-    );
+    for (const stretch of stretchesOf(recent.slice(-TRAIL_FIXES)))
+      tracePath(
+        brush,
+        stretch.map(({ point }) => point),
+      );
     context.stroke();
   }
   context.globalAlpha = 1;
 }
 
 function paintTrack(brush: Brush, track: readonly Fix[]): void {
-  if (track.length < 2) return;
   const { context, palette } = brush;
   context.beginPath();
-  tracePath(
-    brush,
-    track.map(({ point }) => point),
-  );
+  for (const stretch of stretchesOf(track))
+    tracePath(
+      brush,
+      stretch.map(({ point }) => point),
+    );
   context.strokeStyle = palette.outline;
   context.lineWidth = 7;
   context.stroke();
@@ -147,7 +148,7 @@ function paintTrack(brush: Brush, track: readonly Fix[]): void {
 function paintVehicles(brush: Brush, scene: MapScene): boolean {
   const { context, view, palette, sprites } = brush;
   const wallMs = Date.now();
-  const hasNames = scene.vehicleCount <= MAX_NAMES;
+  const hasNames = scene.vehicles.length <= MAX_NAMES;
   let moves = false;
   let selected: Vehicle | undefined;
   for (const vehicle of scene.vehicles) {

@@ -1,5 +1,5 @@
 import type { LoggedIn, Login, PageSettings, Registration } from "weir-fleet/contract";
-import { fleetBackend, Refusal } from "../backend/fleet-backend.ts";
+import { fleetBackend } from "../backend/fleet-backend.ts";
 import { FleetState } from "./fleet-state.svelte.ts";
 
 export type SessionView =
@@ -18,10 +18,11 @@ export class SessionState {
   async open(): Promise<void> {
     try {
       this.settings = await fleetBackend.settings();
-      this.#begin(await this.#resume());
+      const loggedIn = await this.#resume();
+      if (loggedIn) this.#begin(loggedIn);
+      else this.#end(undefined);
     } catch (error) {
-      const isUnreachable = error instanceof Refusal && error.status !== 401;
-      this.view = { kind: "signed-out", notice: isUnreachable ? error.message : undefined };
+      this.view = { kind: "signed-out", notice: error instanceof Error ? error.message : String(error) };
     }
   }
 
@@ -39,8 +40,9 @@ export class SessionState {
   }
 
   /** Who is logged in, with the key from before the reload, or a new one where that is lost. */
-  async #resume(): Promise<LoggedIn> {
+  async #resume(): Promise<LoggedIn | undefined> {
     const { user, mqtt } = await fleetBackend.session();
+    if (!user) return undefined;
     const stored = readStored();
     if (stored?.user.id === user.id) return { user, mqtt: { url: mqtt.url, token: stored.mqtt.token } };
     return fleetBackend.renewToken();
