@@ -107,33 +107,6 @@ describe("PacketDecoder", () => {
     expect(found.map((packet) => (packet as PublishPacket).topic)).toEqual(["a", long, "a", long]);
   });
 
-  describe("lastFrame()", () => {
-    it("is the frame of a PUBLISH among other packets of its chunk", () => {
-      const packet = packetOf(0x30, "topic", 1, 2, 3);
-      const decoder = decoderOf({ version: 4 });
-      decoder.push(bytesOf(0, 0, 0xc0, 0, packet, 0xc0, 0).subarray(2));
-      decoder.next();
-      expect(decoder.next()).toMatchObject({ type: "publish" });
-      expect(decoder.lastFrame()).toEqual(packet);
-    });
-
-    it("is the frame of a PUBLISH, whole in a chunk or not", () => {
-      const packet = packetOf(0x30, "topic", new Uint8Array(50));
-      for (const cut of [0, 1, 20]) {
-        const decoder = decoderOf({ version: 4 });
-        decoder.push(bytesOf(0xc0, 0, packet.subarray(0, cut)));
-        decoder.next();
-        expect(decoder.lastFrame()).toBeUndefined();
-        decoder.next();
-        decoder.push(bytesOf(packet.subarray(cut), 0xc0, 0));
-        expect(decoder.next()).toMatchObject({ type: "publish" });
-        expect(decoder.lastFrame()).toEqual(packet);
-        expect(decoder.next()).toEqual({ type: "pingreq" });
-        expect(decoder.lastFrame()).toBeUndefined();
-      }
-    });
-  });
-
   it("keeps no room for what a packet only announces", () => {
     const before = process.memoryUsage().arrayBuffers;
     const decoders = Array.from({ length: 100 }, () => {

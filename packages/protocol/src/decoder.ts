@@ -48,11 +48,35 @@ export interface PacketDecoderOptions {
   readonly protocolVersion?: ProtocolVersion;
 }
 
+/** What the decoders of one kind of peer have in common: they read one packet at a time, so one reader serves all. */
+interface DecoderTerms {
+  readonly from: "client" | "server";
+  readonly sendable: number;
+  readonly maxPacketBytes: number;
+  readonly maxConnectBytes: number;
+  readonly reader: Reader;
+}
+
+const termsByOptions = new WeakMap<PacketDecoderOptions, DecoderTerms>();
+
+function termsOf(options: PacketDecoderOptions): DecoderTerms {
+  let terms = termsByOptions.get(options);
+  if (terms !== undefined) return terms;
+  const { from, maxPacketBytes, maxConnectBytes = Infinity, text = pureTextCodec } = options;
+  const { maxUserProperties = Infinity, maxTopicFilters = Infinity } = options;
+  const reader = new Reader(text, { maxUserProperties, maxTopicFilters });
+  terms = { from, sendable: sendableTypes(from), maxPacketBytes, maxConnectBytes, reader };
+  termsByOptions.set(options, terms);
+  return terms;
+}
+
 /**
  * Turns what one peer sends into packets: the same ones, however the bytes are cut into chunks.
  *
  * A packet that lies whole in one chunk is read in place, and its payload, correlation data and the like are views of
  * that chunk: do not reuse a chunk, and copy what you keep for long, as a small view holds the whole chunk.
+ *
+ * A server with many connections gives all of them the same options object: they share what follows from it.
  *
  * @example
  * const decoder = new PacketDecoder({ from: "client", maxPacketBytes: 1_048_576 });
@@ -63,32 +87,21 @@ export class PacketDecoder {
   /** What the packets are read as; a CONNECT sets it once its variable header is sound, whatever follows. */
   protocolVersion: ProtocolVersion;
 
-  readonly #from: "client" | "server";
-  readonly #sendable: number;
-  readonly #maxPacketBytes: number;
-  readonly #maxConnectBytes: number;
-  readonly #reader: Reader;
+  readonly #terms: DecoderTerms;
   readonly #topics = new TopicMemory();
-  readonly #partial = new FrameBuffer();
-  #waiting: Uint8Array[] = [];
+  /** While a packet has not come whole. */
+  #partial: FrameBuffer | undefined;
+  #waiting: Uint8Array[] | undefined;
   #waitingFrom = 0;
   #connect: "first" | "allowed" | "seen";
   #chunk: Uint8Array = NO_BYTES;
   #offset = 0;
   #headerBytes = 0;
   #frameBytes = 0;
-  #lastFrame: Uint8Array = NO_BYTES;
-  #lastStart = 0;
-  #lastEnd = 0;
   #failure: Error | undefined;
 
   constructor(options: PacketDecoderOptions) {
-    this.#from = options.from;
-    this.#sendable = sendableTypes(options.from);
-    this.#maxPacketBytes = options.maxPacketBytes;
-    this.#maxConnectBytes = options.maxConnectBytes ?? Infinity;
-    const { maxUserProperties = Infinity, maxTopicFilters = Infinity } = options;
-    this.#reader = new Reader(options.text ?? pureTextCodec, { maxUserProperties, maxTopicFilters });
+    this.#terms = termsOf(options);
     this.protocolVersion = options.protocolVersion ?? 4;
     this.#connect = options.from === "client" && options.protocolVersion === undefined ? "first" : "allowed";
   }
@@ -96,6 +109,7 @@ export class PacketDecoder {
   /** Takes bytes as they came. */
   push(chunk: Uint8Array): void {
     if (this.#offset < this.#chunk.length) {
+      this.#waiting ??= [];
       this.#waiting.push(chunk);
       return;
     }
@@ -105,9 +119,9 @@ export class PacketDecoder {
 
   /** Bytes that were pushed and of which no packet was given yet: after `next()` gave undefined, an unfinished packet's. */
   get bufferedBytes(): number {
-    let bytes = this.#partial.length + this.#chunk.length - this.#offset;
-    for (let index = this.#waitingFrom; index < this.#waiting.length; index++)
-      bytes += this.#waiting[index]!.length;
+    const waiting = this.#waiting ?? [];
+    let bytes = (this.#partial?.length ?? 0) + this.#chunk.length - this.#offset;
+    for (let index = this.#waitingFrom; index < waiting.length; index++) bytes += waiting[index]!.length;
     return bytes;
   }
 
@@ -128,18 +142,6 @@ export class PacketDecoder {
     }
   }
 
-  /**
-   * The whole frame of the PUBLISH that `next()` gave last, header included, as a view; undefined if that was another
-   * packet. To forward a message as it came, at QoS 0 or by `copyPublish`: to a receiver of the same version, if
-   * nothing about it changes (RETAIN, DUP, topic alias, subscription identifiers, message expiry).
-   * Ask before the next call of `next()`.
-   */
-  lastFrame(): Uint8Array | undefined {
-    if (this.#lastEnd === 0) return undefined;
-    const { buffer, byteOffset } = this.#lastFrame;
-    return new Uint8Array(buffer, byteOffset + this.#lastStart, this.#lastEnd - this.#lastStart);
-  }
-
   /** Until a CONNECT of MQTT 5 is there nobody is answered: the older ones have no return code for what is malformed. */
   #asToldToPeer(error: unknown): Error {
     const isUnanswered = this.#connect === "first" && this.protocolVersion !== 5;
@@ -147,29 +149,26 @@ export class PacketDecoder {
   }
 
   #take(): Packet | undefined {
-    this.#lastEnd = 0;
     for (;;) {
-      const packet = this.#partial.length === 0 ? this.#takeWhole() : this.#takeCollected();
+      const packet = this.#partial === undefined ? this.#takeWhole() : this.#takeCollected(this.#partial);
       if (packet !== undefined) return packet;
       if (!this.#nextChunk()) return undefined;
     }
   }
 
   #nextChunk(): boolean {
-    const chunk = this.#waiting[this.#waitingFrom++];
+    const chunk = this.#waiting?.[this.#waitingFrom++];
     this.#chunk = chunk ?? NO_BYTES;
     this.#offset = 0;
     if (chunk !== undefined) return true;
-    if (this.#waiting.length > 0) this.#waiting = [];
+    this.#waiting = undefined;
     this.#waitingFrom = 0;
     this.#letGo();
     return false;
   }
 
   #letGo(): void {
-    this.#reader.release();
-    this.#lastFrame = NO_BYTES;
-    this.#lastEnd = 0;
+    this.#terms.reader.release();
   }
 
   /** The packet at the chunk's offset if all of it is there; else collects what is. */
@@ -178,15 +177,14 @@ export class PacketDecoder {
     const start = this.#offset;
     if (start === chunk.length) return undefined;
     if (!this.#readHeader(chunk, start, chunk.length) || this.#frameBytes > chunk.length - start) {
-      return this.#takeCollected();
+      return this.#takeCollected((this.#partial = new FrameBuffer()));
     }
     this.#offset = start + this.#frameBytes;
     return this.#read(chunk, start, this.#offset);
   }
 
   /** Moves bytes from the chunk to the unfinished packet, and gives that once it is whole. */
-  #takeCollected(): Packet | undefined {
-    const partial = this.#partial;
+  #takeCollected(partial: FrameBuffer): Packet | undefined {
     while (!this.#readHeader(partial.bytes, 0, partial.length)) {
       if (this.#offset === this.#chunk.length) return undefined;
       partial.append(this.#chunk, this.#offset, ++this.#offset, MAX_HEADER_BYTES);
@@ -196,7 +194,8 @@ export class PacketDecoder {
     partial.append(this.#chunk, this.#offset, end, this.#frameBytes);
     this.#offset = end;
     if (partial.length < this.#frameBytes) return undefined;
-    return this.#read(partial.release(), 0, this.#frameBytes);
+    this.#partial = undefined;
+    return this.#read(partial.bytes, 0, this.#frameBytes);
   }
 
   /**
@@ -219,10 +218,10 @@ export class PacketDecoder {
   #announce(headerBytes: number, remaining: number): boolean {
     this.#headerBytes = headerBytes;
     this.#frameBytes = headerBytes + remaining;
-    if (this.#frameBytes > this.#maxPacketBytes) {
+    if (this.#frameBytes > this.#terms.maxPacketBytes) {
       throw new PacketBoundError("maxPacketBytes", `a packet of ${this.#frameBytes} bytes is too large`);
     }
-    if (this.#connect === "first" && this.#frameBytes > this.#maxConnectBytes) {
+    if (this.#connect === "first" && this.#frameBytes > this.#terms.maxConnectBytes) {
       throw new PacketBoundError("maxConnectBytes", `a CONNECT of ${this.#frameBytes} bytes is too large`);
     }
     return true;
@@ -231,8 +230,8 @@ export class PacketDecoder {
   #checkFirstByte(header: number): void {
     const type = header >> 4;
     const flags = header & 0x0f;
-    if ((this.#sendable & (1 << type)) === 0)
-      throw violation(`a ${this.#from} must not send packets of type ${type}`);
+    if ((this.#terms.sendable & (1 << type)) === 0)
+      throw violation(`a ${this.#terms.from} must not send packets of type ${type}`);
     if (type === PacketType.publish) checkPublishFlags(flags);
     else if (type !== PacketType.connect) this.#checkFlags(type, flags);
     if (this.#connect !== "allowed") this.#checkOrder(type);
@@ -255,14 +254,13 @@ export class PacketDecoder {
   }
 
   #read(bytes: Uint8Array, start: number, end: number): Packet {
-    const reader = this.#reader;
+    const { reader } = this.#terms;
     const header = bytes[start]!;
     reader.reset(bytes, start + this.#headerBytes, end);
     const packet = this.#readFields(header);
     if (reader.offset !== end) throw malformed("bytes stand behind the packet's last field");
     if (this.protocolVersion === 5) this.#checkShortest(end - start);
-    if (packet.type === "publish") this.#remember(bytes, start, end);
-    else if (packet.type === "connect") this.#connect = "seen";
+    if (packet.type === "connect") this.#connect = "seen";
     return packet;
   }
 
@@ -273,14 +271,8 @@ export class PacketDecoder {
     if (this.#headerBytes !== needed) throw malformed("the remaining length is longer than it needs to be");
   }
 
-  #remember(bytes: Uint8Array, start: number, end: number): void {
-    this.#lastFrame = bytes;
-    this.#lastStart = start;
-    this.#lastEnd = end;
-  }
-
   #readFields(header: number): Packet {
-    const reader = this.#reader;
+    const { reader } = this.#terms;
     const version = this.protocolVersion;
     switch (header >> 4) {
       case PacketType.publish:
@@ -303,7 +295,7 @@ export class PacketDecoder {
   }
 
   #readRare(header: number): Packet {
-    const reader = this.#reader;
+    const { reader } = this.#terms;
     const version = this.protocolVersion;
     switch (header >> 4) {
       case PacketType.connect:
@@ -319,24 +311,25 @@ export class PacketDecoder {
       case PacketType.unsuback:
         return readUnsuback(reader, version);
       case PacketType.disconnect:
-        return readDisconnect(reader, version, this.#from);
+        return readDisconnect(reader, version, this.#terms.from);
       default:
-        return readAuth(reader, this.#from);
+        return readAuth(reader, this.#terms.from);
     }
   }
 
   #readPublish(header: number): PublishPacket {
-    const packet = readPublish(this.#reader, header, this.protocolVersion, this.#topics);
+    const packet = readPublish(this.#terms.reader, header, this.protocolVersion, this.#topics);
     // [MQTT-3.3.4-6]
-    if (packet.properties?.subscriptionIdentifiers !== undefined && this.#from === "client") {
+    if (packet.properties?.subscriptionIdentifiers !== undefined && this.#terms.from === "client") {
       throw violation("a client's PUBLISH has a subscription identifier");
     }
     return packet;
   }
 
   #readConnect(headerFlags: number): ConnectPacket {
-    const head = readConnectHead(this.#reader, headerFlags);
+    const { reader } = this.#terms;
+    const head = readConnectHead(reader, headerFlags);
     this.protocolVersion = head.version;
-    return readConnectBody(this.#reader, head);
+    return readConnectBody(reader, head);
   }
 }

@@ -23,12 +23,4 @@ export class FrameBuffer {
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
   }
-
-  /** Gives the bytes away: a payload may be a view of them. */
-  release(): Uint8Array {
-    const { bytes } = this;
-    this.bytes = NO_BYTES;
-    this.length = 0;
-    return bytes;
-  }
 }

@@ -14,7 +14,7 @@ const UNBOUNDED: ListBounds = { maxUserProperties: Infinity, maxTopicFilters: In
 
 /**
  * Reads the fields of one packet and never looks beyond its end: every read that would is refused as malformed.
- * One reader serves a whole connection, so that no packet allocates one.
+ * One reader serves many connections in turn, so that none holds one and no packet allocates one.
  */
 export class Reader {
   bytes: Uint8Array = NO_BYTES;

@@ -1,13 +1,14 @@
+import type { PacketBound, PacketDecoderOptions } from "@weir/protocol";
 import type { Acceptor, ByteStream } from "../core/ports/byte-stream.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Counters, Logger } from "../core/ports/telemetry.ts";
 import type { Peer } from "../core/ports/transport.ts";
 import { SteadyAdmission } from "./admission.ts";
+import { bufferTextCodec } from "./buffer-text-codec.ts";
 import type { ConnectionCore } from "./client-handler.ts";
 import { Connection } from "./connection.ts";
 import { DeadlineWheel } from "./deadline-wheel.ts";
 import { Handshakes } from "./handshakes.ts";
-import type { PacketBounds } from "./packet-intake.ts";
 import { SlabPool } from "./slab-pool.ts";
 import { TurnScheduler } from "./turn-scheduler.ts";
 
@@ -18,6 +19,9 @@ export interface ConnectionHostOptions {
   readonly logger: Logger;
   readonly limits: Partial<ConnectionLimits>;
 }
+
+/** What a packet may be at most: as the decoder's options of these names. */
+type PacketBounds = Required<Pick<PacketDecoderOptions, PacketBound>>;
 
 /** The bounds of connections: keys of the configuration, but for `maxTopicFilters` (`limits.maxSubscriptions`). */
 export interface ConnectionLimits extends PacketBounds {
@@ -54,7 +58,7 @@ export class ConnectionHost implements Acceptor {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly logger: Logger;
-  readonly bounds: PacketBounds;
+  readonly decoding: PacketDecoderOptions;
   readonly maxBufferBytes: number;
   readonly connectTimeoutMs: number;
   readonly turns: TurnScheduler;
@@ -72,7 +76,8 @@ export class ConnectionHost implements Acceptor {
     this.logger = options.logger;
     const limits = { ...defaultLimits, ...options.limits };
     const { maxPacketBytes, maxConnectBytes, maxUserProperties, maxTopicFilters } = limits;
-    this.bounds = { maxPacketBytes, maxConnectBytes, maxUserProperties, maxTopicFilters };
+    const bounds: PacketBounds = { maxPacketBytes, maxConnectBytes, maxUserProperties, maxTopicFilters };
+    this.decoding = { from: "client", ...bounds, text: bufferTextCodec };
     this.maxBufferBytes = limits.maxBufferBytes;
     this.connectTimeoutMs = limits.connectTimeoutMs;
     this.turns = new TurnScheduler(options.clock);

@@ -59,6 +59,8 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
   #refusalVersion: ProtocolVersion | undefined;
   /** Somebody was told that there is no room, and waits for `drained`. */
   #owesDrained = false;
+  /** The peer takes answers more slowly than it asks for them, and is not read meanwhile. */
+  #isOverfull = false;
   #hasSaidEnd = false;
   readonly #address: string;
   /** `handshaking`: no CONNECT has come whole. `waiting`: one has, and waits for its turn. */
@@ -74,8 +76,8 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
     this.#queue = new WriteQueue(stream, this, host);
     this.#address = peer.address;
     this.#connectDueMs = host.clock.nowMs() + host.connectTimeoutMs;
-    const { turns, clock, bounds } = host;
-    this.#intake = new PacketIntake(this, { stream, turns, clock, bounds });
+    const { turns, clock, decoding } = host;
+    this.#intake = new PacketIntake(this, { stream, turns, clock, decoding });
     this.client = host.core.connect(this, peer);
   }
 
@@ -186,10 +188,6 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
 
   // ── IntakeOwner
 
-  get isOverfull(): boolean {
-    return this.#queue.bytes >= this.#host.maxBufferBytes * OVERFULL_RATIO;
-  }
-
   // The line is for those whose CONNECT is there: what half-open connections cost is bounded apart.
   connect(packet: ClientPacket): Promise<void> | undefined {
     const { admission, handshakes } = this.#host;
@@ -236,9 +234,8 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
     if (this.#state === "closing") this.#sayEnd();
     if (this.#state !== "open") return;
     const { bytes } = this.#queue;
-    const { maxBufferBytes } = this.#host;
-    if (bytes < maxBufferBytes) this.#intake.unblock(Block.overfull);
-    if (!this.#owesDrained || bytes >= maxBufferBytes / 2) return;
+    this.#holdUpReading(bytes);
+    if (!this.#owesDrained || bytes >= this.#host.maxBufferBytes / 2) return;
     this.#owesDrained = false;
     this.client.drained();
   }
@@ -258,6 +255,18 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
     this.#state = "closing";
     this.#intake.stop();
     this.#stream.destroy();
+  }
+
+  /** Looked at once a turn, whose share of packets bounds what is answered in between. */
+  #holdUpReading(bytes: number): void {
+    const { maxBufferBytes } = this.#host;
+    if (!this.#isOverfull && bytes >= maxBufferBytes * OVERFULL_RATIO) {
+      this.#isOverfull = true;
+      this.#intake.block(Block.overfull);
+    } else if (this.#isOverfull && bytes < maxBufferBytes) {
+      this.#isOverfull = false;
+      this.#intake.unblock(Block.overfull);
+    }
   }
 
   #receivedInHandshake(bytes: number): void {

@@ -1,8 +1,7 @@
 import { PacketDecoder, ProtocolError } from "@weir/protocol";
-import type { ClientPacket, PacketBound, PacketDecoderOptions, ProtocolVersion } from "@weir/protocol";
+import type { ClientPacket, PacketDecoderOptions, ProtocolVersion } from "@weir/protocol";
 import type { ByteStream } from "../core/ports/byte-stream.ts";
 import type { Clock } from "../core/ports/clock.ts";
-import { bufferTextCodec } from "./buffer-text-codec.ts";
 import type { ClientHandler } from "./client-handler.ts";
 import type { Resumable, TurnScheduler } from "./turn-scheduler.ts";
 
@@ -24,15 +23,10 @@ export const Block = {
   turn: 8,
 } as const;
 
-/** What a packet may be at most: as the decoder's options of these names. */
-export type PacketBounds = Required<Pick<PacketDecoderOptions, PacketBound>>;
-
 export interface IntakeOwner {
   readonly client: ClientHandler;
   /** Takes the first packet, which is a CONNECT; then packets go to the client. */
   connect(packet: ClientPacket): Promise<void> | undefined;
-  /** True while so many answers wait that no further packet is taken. */
-  readonly isOverfull: boolean;
   /** The peer broke the protocol. The intake has stopped. */
   refused(error: ProtocolError): void;
   /** The client threw, or its promise rejected: a mistake in the broker. The intake has stopped. */
@@ -45,7 +39,8 @@ export interface IntakeOptions {
   readonly stream: ByteStream;
   readonly turns: TurnScheduler;
   readonly clock: Clock;
-  readonly bounds: PacketBounds;
+  /** The same object for all connections: see `PacketDecoder`. */
+  readonly decoding: PacketDecoderOptions;
 }
 
 /** From bytes to `client.handle`: one packet after the other, not faster than they are worked on, a fair share a turn. */
@@ -72,11 +67,7 @@ export class PacketIntake implements Resumable {
     this.#turns = options.turns;
     this.#clock = options.clock;
     this.lastHeardMs = options.clock.nowMs();
-    this.#decoder = new PacketDecoder({
-      from: "client",
-      ...options.bounds,
-      text: bufferTextCodec,
-    });
+    this.#decoder = new PacketDecoder(options.decoding);
   }
 
   /** As the CONNECT says; 4 before. */
@@ -159,10 +150,6 @@ export class PacketIntake implements Resumable {
   #mayRead(): boolean {
     if (this.#state === "stopped" || this.#blocks !== 0) return false;
     if (this.#state === "gone") return true;
-    if (this.#owner.isOverfull) {
-      this.#blocks |= Block.overfull;
-      return false;
-    }
     if (this.#hasShare()) return true;
     this.#blocks |= Block.turn;
     this.#turns.resumeSoon(this);

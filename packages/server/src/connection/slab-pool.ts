@@ -1,5 +1,5 @@
-/** Sizes of slabs in bytes, each 8 times the one before: a turn's bytes of most connections fit into the smallest. */
-const SLAB_SIZES = [1_024, 8_192, 65_536] as const;
+/** Sizes of slabs in bytes: a turn's bytes of most connections fit into the smallest, and many of those into a cache. */
+const SLAB_SIZES = [256, 2_048, 16_384, 65_536] as const;
 /** A larger slab would not make a write cheaper. */
 export const MAX_SLAB_BYTES = 65_536;
 const MAX_IDLE_BYTES_PER_SIZE = 4 * 1_048_576;
@@ -31,5 +31,7 @@ export class SlabPool {
 }
 
 function sizeIndex(size: number): number {
-  return size <= 1_024 ? 0 : size <= 8_192 ? 1 : size <= 65_536 ? 2 : 3;
+  if (size <= 256) return 0;
+  if (size <= 2_048) return 1;
+  return size <= 16_384 ? 2 : size <= 65_536 ? 3 : 4;
 }

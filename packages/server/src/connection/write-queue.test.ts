@@ -77,7 +77,7 @@ describe("WriteQueue", () => {
     stream.take();
     stream.take();
     expect(queue.isIdle).toBe(true);
-    expect(pool.idleBytes).toBeLessThanOrEqual(1_024 + 1_024 + 8_192 + 65_536);
+    expect(pool.idleBytes).toBeLessThanOrEqual(256 + 256 + 2_048 + 16_384 + 65_536);
   });
 
   it("copies a piece of something much larger when it has to wait, so that the rest can go", async () => {

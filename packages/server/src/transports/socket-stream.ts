@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import type { ByteSink, ByteStream } from "../core/ports/byte-stream.ts";
+import { pushDirectly } from "./direct-push.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 /** Where a socket keeps its stream, so that all sockets share their listeners. */
@@ -32,6 +33,7 @@ export class SocketStream implements ByteStream {
     const socket = this.#socket;
     this.#sink = sink;
     socket[streamKey] = this;
+    pushDirectly(socket);
     socket.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
     if (socket.closed) process.nextTick(() => this.gone());
     else socket.resume();
