@@ -42,6 +42,8 @@ export interface ReadClaims {
 
 const MAX_SUBJECT_CHARACTERS = 256;
 const MAX_GROUPS = 1_000;
+/** What is kept of claims is gone through by recursion. */
+const MAX_LEVELS = 32;
 /** Later than that no date is a date. */
 const MAX_TIME_S = 8_640_000_000_000;
 
@@ -51,6 +53,7 @@ export function readClaims(
   claims: Claims,
   nowMs: number,
 ): ReadClaims | OAuthRefusal {
+  if (isNestedDeeper(claims, MAX_LEVELS)) return "jwt-malformed";
   const times = readTimes(provider, claims, nowMs);
   if (typeof times === "string") return times;
   const subject = textOf(lookUpClaim(claims, provider.subjectClaim));
@@ -68,6 +71,11 @@ export function readClaims(
     jti,
     clientIds: clientIdsOf(provider, claims),
   };
+}
+
+function isNestedDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isNestedDeeper(member, levels - 1));
 }
 
 /** Whether the credential is for one of these. */
