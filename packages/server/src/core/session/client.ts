@@ -11,18 +11,15 @@ import { handleSubscribe } from "./handlers/subscribe.ts";
 import { handleUnsubscribe } from "./handlers/unsubscribe.ts";
 import type { ServedConnection } from "./served-connection.ts";
 
-type ClientState =
-  | { readonly kind: "fresh" }
-  | { readonly kind: "connecting" }
-  | { readonly kind: "connected"; readonly connection: ServedConnection }
-  | { readonly kind: "closed" };
+/** Connected: the connection itself. */
+type ClientState = "fresh" | "connecting" | ServedConnection | "closed";
 
 /** The protocol state machine of one network connection: packets in, and what follows from them on its link. */
 export class Client {
   readonly link: Link;
   readonly peer: Peer;
   readonly services: ClientServices;
-  #state: ClientState = { kind: "fresh" };
+  #state: ClientState = "fresh";
 
   readonly #onGone: (client: Client) => void;
 
@@ -35,26 +32,26 @@ export class Client {
 
   /** Its CONNECT was accepted, and it is still there. */
   get isConnected(): boolean {
-    return this.#state.kind === "connected" && this.#state.connection.isOpen;
+    return typeof this.#state === "object" && this.#state.isOpen;
   }
 
   get isClosed(): boolean {
-    return this.#state.kind === "closed";
+    return this.#state === "closed";
   }
 
   /** The next packet, in order. A promise (it never rejects): hand over no further packet until it has settled. */
   handle(packet: ClientPacket): Promise<void> | undefined {
     const state = this.#state;
-    if (state.kind === "connected") {
-      if (state.connection.isOpen) dispatch(state.connection, packet);
+    if (typeof state === "object") {
+      if (state.isOpen) dispatch(state, packet);
       return undefined;
     }
-    if (state.kind !== "fresh") return undefined;
+    if (state !== "fresh") return undefined;
     if (packet.type !== "connect") {
       this.close(); // [MQTT-3.1.0-1]
       return undefined;
     }
-    this.#state = { kind: "connecting" };
+    this.#state = "connecting";
     return handleConnect(this, packet);
   }
 
@@ -65,38 +62,38 @@ export class Client {
       { address: this.peer.address, code: error.reasonCode },
       `refused: ${error.message}`,
     );
-    if (state.kind === "connected") {
-      state.connection.end(error.reasonCode, error.message);
+    if (typeof state === "object") {
+      state.end(error.reasonCode, error.message);
       return;
     }
-    if (state.kind === "fresh") this.#refuseConnect(error);
+    if (state === "fresh") this.#refuseConnect(error);
     this.close();
   }
 
   /** Nothing came for longer than the keep alive allows [MQTT-3.1.2-22]. */
   silent(): void {
-    if (this.#state.kind === "connected") this.#state.connection.end(ReasonCode.keepAliveTimeout);
+    if (typeof this.#state === "object") this.#state.end(ReasonCode.keepAliveTimeout);
     else this.close();
   }
 
   /** The network connection is gone; called once, whoever closed it. */
   closed(): void {
     const state = this.#state;
-    this.#state = { kind: "closed" };
-    if (state.kind === "connected") state.connection.close("lost");
+    this.#state = "closed";
+    if (typeof state === "object") state.close("lost");
     this.#onGone(this);
   }
 
   drained(): void {
-    if (this.#state.kind === "connected") this.#state.connection.session.pump();
+    if (typeof this.#state === "object") this.#state.session.pump();
   }
 
   serve(connection: ServedConnection): void {
-    this.#state = { kind: "connected", connection };
+    this.#state = connection;
   }
 
   close(): void {
-    this.#state = { kind: "closed" };
+    this.#state = "closed";
     this.link.close();
   }
 
