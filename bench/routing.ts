@@ -66,7 +66,7 @@ function measureTree(): void {
 
 function measureRecipients(): void {
   // Who gets a topic is known without a log, a store or a clock
-  const router = new Router({ tenant: "bench" } as RouterOptions);
+  const router = new Router({ tenant: "bench", epoch: "" } as RouterOptions);
   for (let index = 0; index < SUBSCRIPTIONS; index++) router.attach(subscriptionOf(filterOf(index)));
   measure("recipients, found before", 1_000_000, (operations) => {
     for (let done = 0; done < operations; done++)

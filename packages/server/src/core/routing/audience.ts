@@ -45,6 +45,18 @@ export class Audience {
     return this.#members;
   }
 
+  /** Whether a subscription with these granted filters is equal to those of the members. */
+  fits(subscription: Subscription, granted: readonly GrantedFilter[]): boolean {
+    const member = this.#members[0]?.parts[0]?.subscription;
+    return (
+      member !== undefined &&
+      this.checkedBy === subscription.checkedBy &&
+      this.path === pathOf(subscription.recipient, this.qos, subscription.tracking !== undefined) &&
+      hasSameOptions(member, subscription) &&
+      isSameGrant(this.granted, granted)
+    );
+  }
+
   of(recipient: Recipient): Delivery | undefined {
     const place = this.#placeOf(recipient);
     return place < 0 ? undefined : this.#members[place];
@@ -93,4 +105,20 @@ export class Audience {
     if (this.#places) return this.#places.get(recipient) ?? -1;
     return this.#members.findIndex((member) => member.recipient === recipient);
   }
+}
+
+function hasSameOptions(a: Subscription, b: Subscription): boolean {
+  return (
+    a.topicFilter === b.topicFilter &&
+    a.noLocal === b.noLocal &&
+    a.retainAsPublished === b.retainAsPublished &&
+    a.identifier === b.identifier
+  );
+}
+
+function isSameGrant(a: readonly GrantedFilter[], b: readonly GrantedFilter[]): boolean {
+  if (a === b) return true;
+  return (
+    a.length === b.length && a.every(({ filter, qos }, i) => filter === b[i]?.filter && qos === b[i].qos)
+  );
 }

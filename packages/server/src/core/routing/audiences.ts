@@ -1,12 +1,12 @@
-import type { Policy } from "../access/policy.ts";
 import { Audience } from "./audience.ts";
-import { pathOf } from "./delivery.ts";
 import type { GrantedFilter, Subscription } from "./subscription.ts";
 
 /** Where audiences are found by topic; the router's subscription tree. */
 export interface AudienceTree {
   add(filter: string, audience: Audience): void;
   remove(filter: string, audience: Audience): void;
+  /** What that very filter holds. */
+  valuesOf(filter: string): readonly { readonly kind: string }[];
 }
 
 const allQos = [0, 1, 2] as const;
@@ -14,7 +14,6 @@ const allQos = [0, 1, 2] as const;
 /** All audiences of a router: brings each subscription to its equals. */
 export class Audiences {
   readonly #tree: AudienceTree;
-  readonly #byPolicy = new Map<Policy | undefined, Map<string, Audience>>();
 
   constructor(tree: AudienceTree) {
     this.#tree = tree;
@@ -40,41 +39,26 @@ export class Audiences {
     subscription.audiences = undefined;
     for (const audience of audiences) {
       audience.leave(subscription);
-      if (audience.size === 0) this.#close(audience, subscription);
+      if (audience.size === 0) for (const { filter } of audience.granted) this.#tree.remove(filter, audience);
     }
   }
 
   #joinOne(subscription: Subscription, granted: readonly GrantedFilter[]): Audience {
-    const { checkedBy } = subscription;
-    let byKey = this.#byPolicy.get(checkedBy);
-    if (!byKey) this.#byPolicy.set(checkedBy, (byKey = new Map<string, Audience>()));
-    const key = keyOf(subscription, granted);
-    const known = byKey.get(key);
+    const known = this.#find(subscription, granted);
     const audience = known ?? new Audience(subscription, granted);
     audience.join(subscription);
-    if (known) return known;
-    byKey.set(key, audience);
-    for (const { filter } of granted) this.#tree.add(filter, audience);
+    if (!known) for (const { filter } of granted) this.#tree.add(filter, audience);
     return audience;
   }
 
-  #close(audience: Audience, last: Subscription): void {
-    const { checkedBy, granted } = audience;
-    const byKey = this.#byPolicy.get(checkedBy);
-    byKey?.delete(keyOf(last, granted));
-    if (byKey?.size === 0) this.#byPolicy.delete(checkedBy);
-    for (const { filter } of granted) this.#tree.remove(filter, audience);
+  /**
+   * A look at each audience of the first granted filter, which has as many as there are different options and policies:
+   * an index by key would cost more, above all a Map of thousands in which one key comes and goes.
+   */
+  #find(subscription: Subscription, granted: readonly GrantedFilter[]): Audience | undefined {
+    for (const value of this.#tree.valuesOf((granted[0] as GrantedFilter).filter)) {
+      if (value instanceof Audience && value.fits(subscription, granted)) return value;
+    }
+    return undefined;
   }
-}
-
-/** U+0000 occurs in no topic filter [MQTT-1.5.4-2]. */
-function keyOf(subscription: Subscription, granted: readonly GrantedFilter[]): string {
-  const { topicFilter, noLocal, retainAsPublished, identifier, recipient, tracking } = subscription;
-  const qos = granted[0]?.qos ?? 0;
-  const flags = qos + (noLocal ? 4 : 0) + (retainAsPublished ? 8 : 0);
-  const path = pathOf(recipient, qos, tracking !== undefined);
-  let key = `${flags}${path} ${identifier ?? ""} ${topicFilter}`;
-  if (granted.length === 1 && granted[0]?.filter === topicFilter) return key;
-  for (const { filter } of granted) key += `\0${filter}`;
-  return key;
 }

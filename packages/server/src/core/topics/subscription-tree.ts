@@ -47,6 +47,18 @@ export class SubscriptionTree<V> {
     this.versions.bump(levels);
   }
 
+  /** The values that this very filter holds; valid until the next change. */
+  valuesOf(filter: string): readonly V[] {
+    let node: Node<V> | undefined = this.#root;
+    const levels = splitLevels(filter);
+    for (const level of levels) {
+      if (level === "#") return node.open?.values ?? [];
+      node = childOf(node, level);
+      if (!node) return [];
+    }
+    return node.exact?.values ?? [];
+  }
+
   /** @returns false if the filter did not hold the value */
   remove(filter: string, value: V): boolean {
     const levels = splitLevels(filter);
