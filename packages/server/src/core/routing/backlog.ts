@@ -111,12 +111,13 @@ export class Backlog {
 
   /** What a later message of its topic has replaced, where that was noted. */
   dropReplaced(tail: Seq): QueueSize {
-    const dropped = this.#dropping(() => this.cursor.dropReplaced(tail));
-    this.#told = this.#replaced();
-    return dropped;
+    return this.#dropping(() => this.cursor.dropReplaced(tail));
   }
 
-  /** What was replaced since, of what lies within reach of the last `dropReplaced`. */
+  /**
+   * What was replaced since the last drop, of what lies within reach of `dropReplaced`. What was replaced while the reader
+   * went on may be missing in the count.
+   */
   takeReplaced(): QueueSize {
     const now = this.#replaced();
     const before = this.#told ?? now;
@@ -134,6 +135,7 @@ export class Backlog {
     drop();
     this.version += 1;
     const after = this.size();
+    this.#told = this.#replaced();
     return { messages: before.messages - after.messages, bytes: before.bytes - after.bytes };
   }
 

@@ -37,6 +37,11 @@ export class Outbox {
     return this.#end;
   }
 
+  /** Of what it costs in memory: how many rows of entries it has. */
+  get chunkCount(): number {
+    return this.#chunks.length;
+  }
+
   /** Called for each record that matches, in the order of the log. */
   note(seq: Seq, bytes: number, topic: string | undefined): void {
     if (this.#behind === 0) return;
