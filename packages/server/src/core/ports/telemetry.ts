@@ -24,6 +24,8 @@ export const limitNames = [
   "limits.queuedMessages",
   "limits.queuedBytes",
   "limits.queuedAgeS",
+  "limits.maxSessions",
+  "limits.maxRetainedMessages",
   "limits.diskReserveBytes",
   "mqtt.maxPacketBytes",
   "mqtt.receiveMaximum",

@@ -134,7 +134,12 @@ class Model {
 
   pairOf(policy: QueuePolicy): Pair {
     const messages = 1 + this.random.below(600);
-    const bounds = { messages, bytes: 200 + this.random.below(60_000), ageMs: 1_000 + this.random.below(9_000), policy };
+    const bounds = {
+      messages,
+      bytes: 200 + this.random.below(60_000),
+      ageMs: 1_000 + this.random.below(9_000),
+      policy,
+    };
     const reader = new LogReader(this.source, 0);
     reader.follow(policy);
     reader.hold("f");
@@ -174,7 +179,8 @@ class Model {
     const bytes = naive.waiting.reduce((sum, one) => sum + one.bytes, 0);
     expect(reader.size).toEqual({ messages: naive.waiting.length, bytes });
     // What is replaced while the reader goes on may be missing in the count
-    if (naive.bounds.policy !== "latest-per-topic" || !pair.hasMoved) expect(pair.dropped).toBe(naive.dropped);
+    if (naive.bounds.policy !== "latest-per-topic" || !pair.hasMoved)
+      expect(pair.dropped).toBe(naive.dropped);
     else expect(pair.dropped).toBeLessThanOrEqual(naive.dropped);
   }
 

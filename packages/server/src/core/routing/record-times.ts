@@ -1,13 +1,16 @@
 import type { Seq } from "../ports/engine.ts";
 
-/** Marks are at least so far apart. */
+/** Records that were published within such a time share a mark. */
 const spacingMs = 1_000;
-/** Beyond these every second of the older half goes: the past is known less and less exactly. */
+/** At so many the past is thinned out: what is so old is then known to this part of its age. */
 const maxMarks = 4_096;
+const share = 1 / 256;
 
 interface TimeMark {
-  readonly seq: Seq;
-  readonly atMs: number;
+  readonly oldestMs: number;
+  newestMs: number;
+  /** All up to here were published by `newestMs`. */
+  upTo: Seq;
 }
 
 /** When the records of a log were published, roughly: enough to tell what is surely too old. */
@@ -17,11 +20,13 @@ export class RecordTimes {
   /** Called for each record, in the order of the log. */
   note(seq: Seq, publishedAtMs: number): void {
     const last = this.#marks.at(-1);
-    if (last && publishedAtMs < last.atMs + spacingMs) return;
-    this.#marks.push({ seq: seq - 1, atMs: publishedAtMs });
-    if (this.#marks.length < maxMarks) return;
-    const half = maxMarks / 2;
-    this.#marks = this.#marks.filter((_, index) => index >= half || index % 2 === 0);
+    if (last && publishedAtMs < last.oldestMs + spacingMs) {
+      last.upTo = seq;
+      if (publishedAtMs > last.newestMs) last.newestMs = publishedAtMs;
+      return;
+    }
+    this.#marks.push({ oldestMs: publishedAtMs, newestMs: publishedAtMs, upTo: seq });
+    if (this.#marks.length >= maxMarks) this.#thinOut(publishedAtMs);
   }
 
   /** The last record that was surely published before that time; 0 where none was. */
@@ -30,9 +35,20 @@ export class RecordTimes {
     let high = this.#marks.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#marks[middle] as TimeMark).atMs <= atMs) low = middle + 1;
+      if ((this.#marks[middle] as TimeMark).newestMs < atMs) low = middle + 1;
       else high = middle;
     }
-    return this.#marks[low - 1]?.seq ?? 0;
+    return this.#marks[low - 1]?.upTo ?? 0;
+  }
+
+  #thinOut(nowMs: number): void {
+    const kept: TimeMark[] = [];
+    for (const [index, mark] of this.#marks.entries()) {
+      const before = kept.at(-1);
+      const next = this.#marks[index + 1];
+      const isNear = before && next && next.newestMs - before.newestMs < (nowMs - mark.newestMs) * share;
+      if (!isNear) kept.push(mark);
+    }
+    this.#marks = kept;
   }
 }

@@ -18,6 +18,8 @@ export interface Staging {
   readonly undo: () => void;
 }
 
+const notStaged: Staging = { keep: () => {}, undo: () => {} };
+
 /**
  * The retained messages as the engine keeps them: the log is the truth for QoS 1 and 2, and this view of it is saved
  * lazily, with the position up to which it is complete (semantics.md §2.2).
@@ -26,13 +28,20 @@ export class RetainedView {
   readonly #store: RetainedStore;
   readonly #kv: Kv;
   readonly #topicOf: (name: string) => TopicName;
+  readonly #maxMessages: number;
   readonly #dirty = new Set<string>();
   /** By topic: the newest of the messages that the log has still to take. */
   readonly #staged = new Map<string, Layer>();
   #savedUpTo: Seq = 0;
 
-  constructor(store: RetainedStore, kv: Kv, topicOf: (name: string) => TopicName) {
+  constructor(
+    store: RetainedStore,
+    kv: Kv,
+    topicOf: (name: string) => TopicName,
+    maxMessages: number = Infinity,
+  ) {
     this.#store = store;
+    this.#maxMessages = maxMessages;
     this.#kv = kv;
     this.#topicOf = topicOf;
   }
@@ -42,8 +51,15 @@ export class RetainedView {
     return this.#savedUpTo;
   }
 
-  /** Makes a message that does not go through the log the retained one. */
+  /** Whether there may be a retained message more, if it takes one: it clears or replaces another where it does not. */
+  hasRoomFor({ payload, topic }: Pick<Message, "payload" | "topic">): boolean {
+    if (payload.length === 0 || this.#store.count < this.#maxMessages) return true;
+    return this.#store.get(topic.levels) !== undefined;
+  }
+
+  /** Makes a message that does not go through the log the retained one, if there is room for it. */
   put(message: Message): void {
+    if (!this.hasRoomFor(message)) return;
     const { name } = message.topic;
     this.#staged.delete(name);
     this.#store.put(withOwnPayload(message));
@@ -52,9 +68,11 @@ export class RetainedView {
 
   /**
    * Makes the message the retained one at once, so that no subscriber falls between a publish and its durability, while
-   * the log has still to take it. Then `keep` is to be called, or `undo` where the log does not.
+   * the log has still to take it. Then `keep` is to be called, or `undo` where the log does not. Where there is no room
+   * for it, it is not retained.
    */
   stage(message: Message): Staging {
+    if (!this.hasRoomFor(message)) return notStaged;
     const { levels, name } = message.topic;
     const below = this.#staged.get(name) ?? {
       message: this.#store.get(levels),
@@ -74,7 +92,7 @@ export class RetainedView {
 
   /** A record found by recovery: newer than the saved view. */
   recover(message: Message, seq: Seq): void {
-    if (seq <= this.#savedUpTo) return;
+    if (seq <= this.#savedUpTo || !this.hasRoomFor(message)) return;
     this.#store.put(withOwnPayload(message));
     this.#dirty.add(message.topic.name);
   }

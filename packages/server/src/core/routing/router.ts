@@ -36,6 +36,7 @@ export interface RouterOptions {
   readonly tenant: string;
   readonly log: Log;
   readonly retainedKv: Kv;
+  readonly maxRetainedMessages: number;
   readonly historiesKv: Kv;
   /** Of the log's data: see `Engine.epoch`. */
   readonly epoch: string;
@@ -97,7 +98,12 @@ export class Router implements ShareGroupHome {
     this.#topics = new TopicTable((levels) => this.#tree.versions.slotsFor(levels));
     this.histories = new Histories(options.historiesKv);
     this.positions = new PositionCodec(options.epoch);
-    this.retainedView = new RetainedView(this.retained, options.retainedKv, (name) => this.topic(name));
+    this.retainedView = new RetainedView(
+      this.retained,
+      options.retainedKv,
+      (name) => this.topic(name),
+      options.maxRetainedMessages,
+    );
   }
 
   /** The last record that every live reader has been offered. */
@@ -113,6 +119,16 @@ export class Router implements ShareGroupHome {
   /** The last number that the log has given to a record, durable or not yet. */
   get headSeq(): Seq {
     return this.#log.bounds(this.tenant, shard).head;
+  }
+
+  /** Forgets what nobody waits for any longer; returns about how many records are still named. */
+  trimWaiting(): number {
+    let count = 0;
+    for (const outbox of [...this.#outboxes.values(), ...this.#frozen]) {
+      outbox.trim();
+      count += outbox.end - outbox.start;
+    }
+    return count;
   }
 
   /** Whatever some session or group still waits for. */

@@ -12,7 +12,7 @@ import { Checkpoint } from "./checkpoint.ts";
 import { Client } from "./client.ts";
 import type { ClientServices } from "./client-services.ts";
 import type { Limits } from "./limits.ts";
-import { isWithinLimits, refusalOf, refusalText } from "./publish-rules.ts";
+import { isWithinLimits, refusalOf, refusalText, tooManyRetained } from "./publish-rules.ts";
 import { recoverTenant } from "./recovery.ts";
 import { RemoteSubscriber } from "./remote-subscriber.ts";
 import { SessionDirectory } from "./session-directory.ts";
@@ -125,6 +125,10 @@ export class BrokerCore {
       this.#options.counters.publishDenied += 1;
       return { kind: "refused", reasonCode: ReasonCode.notAuthorized, reason: refusalText[refusal] };
     }
+    if (principal && retain && !router.retainedView.hasRoomFor({ topic, payload: request.payload })) {
+      this.#options.counters.limitReached["limits.maxRetainedMessages"] += 1;
+      return { kind: "refused", reasonCode: ReasonCode.quotaExceeded, reason: tooManyRetained };
+    }
     await router.publish(this.#messageOf(request, router));
     return { kind: "accepted" };
   }
@@ -162,7 +166,9 @@ export class BrokerCore {
     const { log, epoch } = engine;
     const retainedKv = engine.kv(`retained/${tenant}`);
     const historiesKv = engine.kv(`history-starts/${tenant}`);
-    this.#routers.set(tenant, new Router({ ...this.#options, tenant, log, epoch, retainedKv, historiesKv }));
+    const { maxRetainedMessages } = this.#options.limits;
+    const kept = { log, epoch, retainedKv, historiesKv, maxRetainedMessages };
+    this.#routers.set(tenant, new Router({ ...this.#options, ...kept, tenant }));
   }
 
   #messageOf(request: PublishRequest, router: Router): Message {

@@ -22,6 +22,8 @@ export interface CheckpointOptions {
 const intervalMs = 1_000;
 /** The log is asked to forget when at least this many records have come since it last was. */
 const minimumReleased = 100;
+const lookEvery = 60;
+const goneShare = 0.1;
 /** Sessions whose queues are looked at in one turn of the event loop. */
 const sliceSessions = 1_000;
 
@@ -32,6 +34,7 @@ const sliceSessions = 1_000;
 export class Checkpoint {
   readonly #options: CheckpointOptions;
   readonly #released = new Map<string, { upTo: Seq; kept: number }>();
+  #count = 0;
   /** By tenant: the share groups whose cursors were saved. */
   readonly #groupKeys = new Map<string, ReadonlySet<string>>();
   #timer: Timer | undefined;
@@ -56,6 +59,7 @@ export class Checkpoint {
   /** One checkpoint; never rejects. */
   async run(): Promise<void> {
     const { routers, directory, logger } = this.#options;
+    this.#count += 1;
     try {
       for (const router of routers.values()) await this.#checkpoint(router, directory);
     } catch (error) {
@@ -111,10 +115,17 @@ export class Checkpoint {
     return new Promise((resolve) => this.#options.clock.soon(resolve));
   }
 
+  /** Sessions have ended, or dropped much of what the log keeps for them: looked for once a minute. */
+  #hasGone(router: Router, kept: number): boolean {
+    if (this.#count % lookEvery !== 0 || kept < minimumReleased) return false;
+    return kept - router.trimWaiting() >= Math.max(minimumReleased, kept * goneShare);
+  }
+
   /** The set of what is needed is as large as the backlog: it is made only when about as much has come since. */
   #release(router: Router, directory: SessionDirectory, upTo: Seq): void {
     const last = this.#released.get(router.tenant) ?? { upTo: 0, kept: 0 };
-    if (upTo - last.upTo < Math.max(minimumReleased, last.kept)) return;
+    const hasCome = upTo - last.upTo >= Math.max(minimumReleased, last.kept);
+    if (!hasCome && !this.#hasGone(router, last.kept)) return;
     const needed = new NeededRecords();
     router.collectWaiting(needed);
     for (const session of directory.list(router.tenant)) session.outgoing.collect(needed);

@@ -30,6 +30,8 @@ export const refusalText: Readonly<Record<Refusal, string>> = {
   "response-topic": "not authorized to subscribe to the response topic",
 };
 
+export const tooManyRetained = "there are as many retained messages as the broker keeps";
+
 /** A topic name or filter was refused: counts which bound it exceeds, if it is for that. */
 export function countOverlong({ limits, counters }: Counting, topic: string): void {
   const isDeep = countLevels(topic) > limits.maxTopicLevels;

@@ -2,7 +2,7 @@ import type { ReasonCode as Code, Will } from "@weir/protocol";
 import { ReasonCode } from "@weir/protocol";
 import { identityKey, type Principal, type PrincipalEnd } from "../access/principal.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
-import type { Owners, StoredRecord } from "../ports/engine.ts";
+import { EngineError, type Owners, type StoredRecord } from "../ports/engine.ts";
 import type { Counters, Logger } from "../ports/telemetry.ts";
 import type { Router } from "../routing/router.ts";
 import { KeyedLock } from "./keyed-lock.ts";
@@ -42,6 +42,14 @@ type PrepareRequest = Pick<OpenRequest, "principal" | "expiryS" | "will">;
 /** How a connection came to its end. */
 export type ConnectionEnd = "lost" | "disconnected";
 
+/** One session more than `limits.maxSessions` would have to outlive its connection. */
+export class SessionLimitError extends EngineError {
+  constructor(maxSessions: number) {
+    super("overloaded", `there are ${maxSessions} persistent sessions, as many as limits.maxSessions allows`);
+    this.name = "SessionLimitError";
+  }
+}
+
 /** The sessions of this node: found, made, resumed, taken over, ended. */
 export class SessionDirectory implements SessionKeeper {
   readonly #options: SessionDirectoryOptions;
@@ -55,6 +63,8 @@ export class SessionDirectory implements SessionKeeper {
   readonly #overflowed = new WeakSet<Session>();
   /** By key: sessions that have ended and whose records are still being deleted. */
   readonly #ending = new Map<string, Promise<void>>();
+  /** Sessions with a record. */
+  #keptCount = 0;
   readonly #wills: WillPublisher;
   readonly #reindexer: Reindexer;
 
@@ -210,6 +220,7 @@ export class SessionDirectory implements SessionKeeper {
   /** A session whose record was found at the start: it has no connection. */
   restore(session: Session): void {
     this.#add(session);
+    this.#keptCount += 1;
     this.#wills.schedule(session, afterCrashS);
     this.#expireLater(session, Math.max(session.expiryS, session.will ? afterCrashS : 0));
   }
@@ -285,17 +296,28 @@ export class SessionDirectory implements SessionKeeper {
   async #prepare(session: Session, request: PrepareRequest): Promise<void> {
     session.expiryS = request.expiryS;
     session.will = request.will;
-    const { owners } = this.#options;
-    if (!session.record && (request.expiryS > 0 || request.will)) {
-      const { tenant, identity } = request.principal;
-      session.keepIn(
-        owners,
-        await owners.acquire("session", tenant, session.key, identityKey(tenant, identity)),
-      );
-    }
+    if (!session.record && (request.expiryS > 0 || request.will)) await this.#keep(session);
     if (request.expiryS > 0 && !session.isLogged) session.readLog();
     this.#add(session);
     await session.record?.save("meta", "progress");
+  }
+
+  /** In the engine, which has room for so many. */
+  async #keep(session: Session): Promise<void> {
+    const { owners, limits, counters } = this.#options;
+    if (this.#keptCount >= limits.maxSessions) {
+      counters.limitReached["limits.maxSessions"] += 1;
+      throw new SessionLimitError(limits.maxSessions);
+    }
+    const { tenant, identity } = session.principal;
+    this.#keptCount += 1;
+    try {
+      const held = await owners.acquire("session", tenant, session.key, identityKey(tenant, identity));
+      session.keepIn(owners, held);
+    } catch (error) {
+      this.#keptCount -= 1;
+      throw error;
+    }
   }
 
   #add(session: Session): void {
@@ -333,6 +355,7 @@ export class SessionDirectory implements SessionKeeper {
     this.#marked.delete(session);
     const { key, record } = session;
     if (!record) return willIsOut;
+    this.#keptCount -= 1;
     const ended = willIsOut.then(() => this.#deleteRecord(session, record));
     this.#ending.set(key, ended);
     await ended;

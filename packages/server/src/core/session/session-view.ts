@@ -1,5 +1,6 @@
 import type { Qos } from "@weir/protocol";
 import type { Identity } from "../access/principal.ts";
+import type { QueuePolicy } from "../access/principal-limits.ts";
 import type { TransportKind } from "../ports/transport.ts";
 import type { Session } from "./session.ts";
 
@@ -19,6 +20,8 @@ export interface SessionView {
   readonly sessionExpiryS: number;
   readonly subscriptions: readonly SubscriptionView[];
   readonly queued: number;
+  readonly queuedBytes: number;
+  readonly queuePolicy: QueuePolicy;
   readonly inFlight: number;
   readonly dropped: number;
 }
@@ -58,6 +61,8 @@ export function viewOf(session: Session): SessionView {
       effective: subscription.granted.map((granted) => granted.filter),
     })),
     queued: session.outgoing.queued,
+    queuedBytes: session.outgoing.queuedBytes,
+    queuePolicy: session.queueBounds.policy,
     inFlight: session.outgoing.inFlightCount,
     dropped: session.droppedCount,
   };

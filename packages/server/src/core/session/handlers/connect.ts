@@ -7,6 +7,7 @@ import type { Limits } from "../limits.ts";
 import { countOverlong, isWithinLimits, refusalOf } from "../publish-rules.ts";
 import { ServedConnection } from "../served-connection.ts";
 import type { Session } from "../session.ts";
+import { SessionLimitError } from "../session-directory.ts";
 
 interface Refusal {
   readonly reasonCode: ReasonCode;
@@ -37,6 +38,8 @@ function refusalFor({ services, peer }: Client, error: unknown): Refusal {
     services.counters.limitReached["limits.diskReserveBytes"] += 1;
     return { reasonCode: ReasonCode.quotaExceeded, reason: "full" };
   }
+  if (error instanceof SessionLimitError)
+    return { reasonCode: ReasonCode.quotaExceeded, reason: "max-sessions" };
   services.logger.error({ address: peer.address, error: String(error) }, "CONNECT failed");
   return { reasonCode: ReasonCode.serverUnavailable, reason: "unavailable" };
 }

@@ -5,7 +5,14 @@ import type { Message } from "../../ports/message.ts";
 import type { Topic } from "../../routing/topic-table.ts";
 import type { Settle } from "../ack-queue.ts";
 import type { InboundEntry } from "../incoming.ts";
-import { countOverlong, isWithinLimits, type Refusal, refusalOf, refusalText } from "../publish-rules.ts";
+import {
+  countOverlong,
+  isWithinLimits,
+  type Refusal,
+  refusalOf,
+  refusalText,
+  tooManyRetained,
+} from "../publish-rules.ts";
 import { CLIENT_AUTH_TOPIC } from "../client-topics.ts";
 import type { ServedConnection } from "../served-connection.ts";
 import { handleClientAuth } from "./auth.ts";
@@ -27,6 +34,7 @@ export function handlePublish(connection: ServedConnection, packet: PublishPacke
   }
   const topic = allowedTopic(connection, packet, name);
   if (!topic) return;
+  if (packet.retain && !mayRetain(connection, packet, topic)) return;
   const message = messageOf(connection, packet, topic);
   if (packet.qos === 0) connection.session.router.deliverQos0(message);
   else if (packet.qos === 1) publishQos1(connection, packet.packetId, message);
@@ -100,6 +108,19 @@ function refuseTopic(connection: ServedConnection, packet: PublishPacket): void 
   if (packet.qos > 0 && connection.protocolVersion === 5)
     acknowledge(connection, packet, ReasonCode.topicNameInvalid);
   else connection.end(ReasonCode.topicNameInvalid);
+}
+
+/**
+ * Whether the message may go on: with as many retained messages as are kept it is refused where that can be told, else it
+ * is delivered and not retained.
+ */
+function mayRetain(connection: ServedConnection, packet: PublishPacket, topic: Topic): boolean {
+  const { payload, qos } = packet;
+  if (connection.session.router.retainedView.hasRoomFor({ topic, payload })) return true;
+  connection.services.counters.limitReached["limits.maxRetainedMessages"] += 1;
+  if (qos === 0 || connection.protocolVersion !== 5) return true;
+  acknowledge(connection, packet, ReasonCode.quotaExceeded, tooManyRetained);
+  return false;
 }
 
 /** Before 5.0 an acknowledgement cannot refuse: the client gets the normal one, and the message goes nowhere. */
