@@ -96,6 +96,7 @@ function measureInFlight(): void {
       retain: false,
       identifiers: [],
       origin: undefined,
+      hasPosition: false,
       isOutstanding: true,
     });
     return packetId;

@@ -7,6 +7,7 @@ import type { Clock } from "../src/core/ports/clock.ts";
 import { type Counters, createCounters, type Logger } from "../src/core/ports/telemetry.ts";
 import { BrokerCore } from "../src/core/session/broker-core.ts";
 import { defaultLimits, type Limits } from "../src/core/session/limits.ts";
+import type { HistoryDeclaration } from "../src/core/history/history-declaration.ts";
 import type { Session } from "../src/core/session/session.ts";
 import { type MemoryEngine, openMemoryEngine } from "../src/engine/memory/memory-engine.ts";
 import { FakeLink } from "./fake-link.ts";
@@ -48,6 +49,8 @@ export interface CoreFixtureOptions {
   readonly clock?: FakeClock;
   readonly engine?: MemoryEngine;
   readonly logger?: Logger;
+  /** In force from the start, under their filters as keys. */
+  readonly histories?: readonly HistoryDeclaration[];
 }
 
 /** A real core over an engine in memory, on a clock that stands still, with links that carry no bytes. */
@@ -74,6 +77,8 @@ export class CoreFixture {
       logger: options.logger ?? silent,
       randomId: () => `${this.engine.nodeId}-${(this.#ids += 1)}`,
       limits: { ...defaultLimits, ...options.limits },
+      histories: () =>
+        (options.histories ?? []).map((declaration) => ({ tenant, key: declaration.filter, declaration })),
     });
   }
 

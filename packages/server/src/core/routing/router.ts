@@ -1,3 +1,4 @@
+import { splitLevels } from "@weir/protocol";
 import {
   type AppendResult,
   EngineError,
@@ -14,6 +15,7 @@ import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
 import { Histories } from "../history/histories.ts";
 import type { History } from "../history/history.ts";
 import type { HistoryDeclaration } from "../history/history-declaration.ts";
+import { withPosition } from "../history/message-position.ts";
 import { PositionCodec } from "../history/position-codec.ts";
 import { withVerifiedPublisher } from "../history/verified-publisher.ts";
 import { RetainedStore } from "../retained/retained-store.ts";
@@ -29,7 +31,7 @@ import { RecordTimes } from "./record-times.ts";
 import { RetainedView } from "./retained-view.ts";
 import { ShareGroup, type ShareGroupHome } from "./share-group.ts";
 import { fromRecord, toRecord } from "./stored-message.ts";
-import type { Recipient, Subscription } from "./subscription.ts";
+import type { GrantedFilter, Recipient, Subscription } from "./subscription.ts";
 import { type Topic, TopicTable } from "./topic-table.ts";
 
 export interface RouterOptions {
@@ -87,6 +89,7 @@ export class Router implements ShareGroupHome {
   readonly #groups = new Map<string, ShareGroup>();
   #tail: Stoppable | undefined;
   #isMissing = false;
+  #positioned: { readonly seq: Seq; readonly message: Message } | undefined;
   #tailSeq: Seq = 0;
 
   constructor(options: RouterOptions) {
@@ -113,7 +116,12 @@ export class Router implements ShareGroupHome {
 
   /** The last record that is surely older than so many milliseconds. */
   seqBefore(ageMs: number): Seq {
-    return this.#times.lastBefore(this.#clock.nowMs() - ageMs);
+    return this.seqBeforeTime(this.#clock.nowMs() - ageMs);
+  }
+
+  /** The last record that was surely published before that time. */
+  seqBeforeTime(atMs: number): Seq {
+    return this.#times.lastBefore(atMs);
   }
 
   /** The last number that the log has given to a record, durable or not yet. */
@@ -241,7 +249,30 @@ export class Router implements ShareGroupHome {
     return this.#log.fetch(this.tenant, shard, seqs);
   }
 
+  /** The message as those get it who ask for positions; one value for all of them. */
+  positioned(message: Message, seq: Seq): Message {
+    if (this.#positioned?.seq !== seq)
+      this.#positioned = { seq, message: withPosition(message, this.positions.encode(seq)) };
+    return this.#positioned.message;
+  }
+
+  /** Resolves in a later turn of the event loop. */
+  turn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.soon(resolve));
+  }
+
   // ---------------------------------------------------------------- histories
+
+  /** The number above which the log has every message of these filters; undefined: no history promises that. */
+  promisedFrom(granted: readonly GrantedFilter[]): Seq | undefined {
+    let promised = 0;
+    for (const { filter } of granted) {
+      const history = this.histories.covering(splitLevels(filter));
+      if (!history) return undefined;
+      promised = Math.max(promised, history.completeFrom);
+    }
+    return promised;
+  }
 
   /** From now on every message on its topics is appended. A history of the same name gives way. */
   declareHistory(name: string, declaration: HistoryDeclaration): void {

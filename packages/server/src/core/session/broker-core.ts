@@ -1,6 +1,7 @@
 import type { MessageProperties, Qos } from "@weir/protocol";
 import { ReasonCode } from "@weir/protocol";
 import type { Authenticator } from "../access/authenticator.ts";
+import type { HistoryDeclaration } from "../history/history-declaration.ts";
 import type { Principal } from "../access/principal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Engine } from "../ports/engine.ts";
@@ -26,6 +27,15 @@ export interface CoreOptions {
   /** At least 128 random bits, as text that may stand in a URL. */
   readonly randomId: () => string;
   readonly limits: Limits;
+  /** The histories that are in force at the start; later ones are told by `declareHistory`. */
+  readonly histories?: () => Iterable<DeclaredHistory>;
+}
+
+/** A history as somebody has declared it, under a key that is never used for another one. */
+export interface DeclaredHistory {
+  readonly tenant: string;
+  readonly key: string;
+  readonly declaration: HistoryDeclaration;
 }
 
 /** A publish that comes by no MQTT connection: REST (with a principal, whose rights count) or the broker itself. */
@@ -92,6 +102,8 @@ export class BrokerCore {
 
   /** Recovers what the engine has; then CONNECT is answered. */
   async start(): Promise<void> {
+    for (const router of this.#routers.values()) await router.histories.load();
+    for (const history of this.#options.histories?.() ?? []) this.declareHistory(history);
     for (const router of this.#routers.values()) {
       await recoverTenant({ router, engine: this.#options.engine, directory: this.sessions });
       router.startTail((stored) => this.sessions.logged(stored));
@@ -131,6 +143,15 @@ export class BrokerCore {
     }
     await router.publish(this.#messageOf(request, router));
     return { kind: "accepted" };
+  }
+
+  /** From now on every message on its topics is logged, and kept as long as it says. */
+  declareHistory({ tenant, key, declaration }: DeclaredHistory): void {
+    this.#routerOf(tenant).declareHistory(key, declaration);
+  }
+
+  withdrawHistory(tenant: string, key: string): void {
+    this.#routerOf(tenant).withdrawHistory(key);
   }
 
   retainedCount(tenant: string): number {

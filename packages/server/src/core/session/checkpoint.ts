@@ -86,6 +86,8 @@ export class Checkpoint {
     // Else a crash in between could find that a member gave a message back, and not that another has had it
     await forget(shared, "returned");
     await forget(shared, "done");
+    router.histories.trim(this.#options.clock.nowMs());
+    await router.histories.save();
     this.#release(router, directory, upTo);
   }
 

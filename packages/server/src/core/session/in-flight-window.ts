@@ -120,6 +120,7 @@ export class InFlightWindow {
       seq,
       retain: delivery.retainAsPublished && message.retain,
       identifiers: delivery.identifiers,
+      hasPosition: delivery.hasPosition && seq !== undefined,
       origin,
       isOutstanding: true,
     };
@@ -183,6 +184,7 @@ export class InFlightWindow {
         seq: saved.seq ?? undefined,
         retain: saved.retain,
         identifiers: saved.identifiers ?? undefined,
+        hasPosition: saved.hasPosition ?? false,
         message: saved.message ? fromPlain(saved.message, (name) => router.topic(name)) : undefined,
         origin: saved.groupKey === null ? undefined : router.openGroup(saved.groupKey),
         isOutstanding: false,
@@ -282,8 +284,13 @@ export class InFlightWindow {
       .inOrder()
       .filter((entry) => !entry.message && entry.seq && entry.state === "sent");
     if (missing.length === 0) return;
-    const found = await this.#options.router.fetch(missing.map((entry) => entry.seq as Seq));
+    const { router } = this.#options;
+    const found = await router.fetch(missing.map((entry) => entry.seq as Seq));
     const bySeq = new Map(found.map(({ seq, message }) => [seq, message]));
-    for (const entry of missing) this.#entries.setMessage(entry, bySeq.get(entry.seq as Seq));
+    for (const entry of missing) {
+      const message = bySeq.get(entry.seq as Seq);
+      const isPlain = !message || !entry.hasPosition;
+      this.#entries.setMessage(entry, isPlain ? message : router.positioned(message, entry.seq as Seq));
+    }
   }
 }

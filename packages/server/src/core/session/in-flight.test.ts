@@ -12,6 +12,7 @@ function entryOf(packetId: number): InFlightEntry {
     retain: false,
     identifiers: undefined,
     origin: undefined,
+    hasPosition: false,
     isOutstanding: true,
   };
 }

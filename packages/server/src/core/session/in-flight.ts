@@ -21,6 +21,8 @@ export interface InFlightEntry {
   readonly seq: Seq | undefined;
   readonly retain: boolean;
   readonly identifiers: Delivery["identifiers"];
+  /** It says its position. */
+  readonly hasPosition: boolean;
   /** Where it goes back to, if it came through a share group. */
   readonly origin: SharedOrigin | undefined;
   /** It counts against the client's Receive Maximum on the present connection. */

@@ -11,10 +11,11 @@ import type { NeededRecords } from "../routing/needed-records.ts";
 import type { QueueBounds } from "../routing/queue-bounds.ts";
 import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
-import type { Recipient, SharedOrigin } from "../routing/subscription.ts";
+import type { SharedOrigin } from "../routing/subscription.ts";
 import { DirectQueue } from "./direct-queue.ts";
 import { InFlightWindow } from "./in-flight-window.ts";
 import { MessageSender } from "./message-sender.ts";
+import { Replays, type ReplaysOwner } from "./replays.ts";
 import { RetainedQueue } from "./retained-queue.ts";
 import type { SavedEntry } from "./saved-entry.ts";
 import { directLimitNames } from "./session-queue.ts";
@@ -22,7 +23,7 @@ import type { SessionRecord } from "./session-record.ts";
 import type { ShareReturns } from "./share-returns.ts";
 
 /** What the outgoing side asks of its session. */
-export interface OutgoingOwner extends Recipient {
+export interface OutgoingOwner extends ReplaysOwner {
   /** The QoS at which it may read the topic as of now; undefined: not at all. */
   readQos(topic: TopicName): Qos | undefined;
   /** The policy has changed and the subscriptions do not show it yet. */
@@ -49,6 +50,8 @@ export interface OutgoingOptions {
 export class Outgoing implements FeedSink {
   /** What its subscriptions are owed of the retained messages. */
   readonly retained: RetainedQueue = new RetainedQueue();
+  /** What its subscriptions are owed of the log. */
+  readonly replays: Replays;
   readonly #owner: OutgoingOwner;
   readonly #router: Router;
   readonly #clock: Clock;
@@ -66,6 +69,7 @@ export class Outgoing implements FeedSink {
     this.#router = router;
     this.#clock = clock;
     this.#counters = counters;
+    this.replays = new Replays(owner, router, clock, this);
     this.#sender = new MessageSender(owner, clock, counters);
     this.#window = new InFlightWindow({
       owner,
@@ -89,6 +93,11 @@ export class Outgoing implements FeedSink {
     return this.#feed?.reader;
   }
 
+  /** For subscriptions that take everything from the log, whether the session persists or not. */
+  needReader(): LogReader {
+    return this.reader ?? this.openFeed();
+  }
+
   get inFlightCount(): number {
     return this.#window.count;
   }
@@ -99,7 +108,7 @@ export class Outgoing implements FeedSink {
   }
 
   get queued(): number {
-    return this.#queue.length + (this.reader?.waiting ?? 0);
+    return this.#queue.length + (this.reader?.waiting ?? 0) + this.replays.waiting;
   }
 
   /** Of the messages that wait; what they cost in memory where they wait in it. */
@@ -139,6 +148,7 @@ export class Outgoing implements FeedSink {
   close(): void {
     this.detach();
     this.#feed?.close();
+    this.replays.close();
   }
 
   /** Sends what there is room for: call it whenever an acknowledgement came, the link drained, or something was added. */
@@ -149,6 +159,7 @@ export class Outgoing implements FeedSink {
     if (!this.retained.isEmpty) this.retained.pump(this);
     while (this.#queue.length > 0 && this.room > 0) this.#pumpQueue();
     this.#feed?.pump();
+    if (!this.replays.isEmpty) this.replays.pump();
   }
 
   // ---------------------------------------------------------------- messages come in from the router
@@ -175,6 +186,11 @@ export class Outgoing implements FeedSink {
     if (!delivery) return true; // unsubscribed, or forbidden, since it was noted
     const accepted = this.#accept(message, delivery, seq);
     return !accepted || this.#send(message, accepted, seq, undefined);
+  }
+
+  /** From a replay. */
+  sendLogged(message: Message, delivery: Delivery, seq: Seq): boolean {
+    return this.#send(message, delivery, seq, undefined);
   }
 
   lost(count: number): void {
@@ -217,7 +233,12 @@ export class Outgoing implements FeedSink {
 
   cursor(): Plain {
     const { position = 0, drops } = this.reader ?? {};
-    return { takenUpTo: position, lastId: this.#window.lastId, drops: (drops ?? null) as Plain };
+    return {
+      takenUpTo: position,
+      lastId: this.#window.lastId,
+      drops: (drops ?? null) as Plain,
+      replays: this.replays.saved(),
+    };
   }
 
   inFlightPart(): Plain {
@@ -295,8 +316,9 @@ export class Outgoing implements FeedSink {
     seq: Seq | undefined,
     origin: SharedOrigin | undefined,
   ): boolean {
-    if (Math.min(message.qos, delivery.qos) > 0) return this.#window.start(message, delivery, seq, origin);
-    this.#sender.sendQos0(message, delivery);
+    const told = delivery.hasPosition && seq !== undefined ? this.#router.positioned(message, seq) : message;
+    if (Math.min(message.qos, delivery.qos) > 0) return this.#window.start(told, delivery, seq, origin);
+    this.#sender.sendQos0(told, delivery);
     return true;
   }
 

@@ -11,6 +11,7 @@ import type { SavedEntry } from "./saved-entry.ts";
 import type { SavedOAuth } from "./saved-oauth.ts";
 import type { SavedDropCount, Session } from "./session.ts";
 import type { SessionDirectory } from "./session-directory.ts";
+import type { SavedReplay } from "./replay.ts";
 import type { SavedSubscription } from "./subscriptions.ts";
 
 export interface RecoveryOptions {
@@ -38,7 +39,12 @@ interface SavedMeta {
 }
 
 interface SavedCursor {
-  readonly outgoing: { readonly takenUpTo: Seq; readonly lastId: number; readonly drops?: SavedDrops | null };
+  readonly outgoing: {
+    readonly takenUpTo: Seq;
+    readonly lastId: number;
+    readonly drops?: SavedDrops | null;
+    readonly replays?: readonly SavedReplay[];
+  };
   readonly inbound: readonly number[];
   readonly inboundAt: Seq;
   readonly stoppedAt: Seq | null;
@@ -93,7 +99,18 @@ async function loadSessions({ engine, router }: RecoveryOptions): Promise<SavedS
 
 /** A number above the log's head was given to a record that a crash has undone: another one gets it now. */
 function beforeHead(subscription: SavedSubscription, head: Seq): SavedSubscription {
-  return { ...subscription, from: Math.min(subscription.from, head) };
+  const { tracking } = subscription;
+  return {
+    ...subscription,
+    from: Math.min(subscription.from, head),
+    ...(tracking && {
+      tracking: {
+        ...tracking,
+        after: Math.min(tracking.after, head),
+        mergedFrom: Math.min(tracking.mergedFrom, head),
+      },
+    }),
+  };
 }
 
 /**
@@ -136,6 +153,7 @@ async function recoverSession(
   session.stoppedAt = cursor.stoppedAt ?? undefined;
   if (cursor.dropped) session.recoverDrops(cursor.dropped);
   if (meta.isLogged) session.readLog(cursor.outgoing.takenUpTo, cursor.outgoing.drops ?? undefined);
+  session.replays.recover(cursor.outgoing.replays ?? []);
   for (const subscription of meta.subscriptions) {
     const group = groups.get(subscription.groupKey ?? "");
     session.subscriptions.restore(subscription, group?.takenUpTo ?? cursor.outgoing.takenUpTo);
@@ -210,5 +228,13 @@ function positionsOf(router: Router, groups: Groups, sessions: readonly SavedSes
     router.retainedView.savedUpTo,
     ...[...groups.values()].map((group) => group.takenUpTo),
     ...sessions.flatMap(({ cursor }) => [cursor.outgoing.takenUpTo, cursor.inboundAt]),
+    ...sessions.flatMap(replayPositions),
   ];
+}
+
+/** From where the outboxes of its replays have to be filled. */
+function replayPositions({ meta, cursor }: SavedSession): Seq[] {
+  const fromOf = new Map(meta.subscriptions.map(({ topicFilter, from }) => [topicFilter, from]));
+  const replays = cursor.outgoing.replays ?? [];
+  return replays.map(({ topicFilter, takenUpTo }) => Math.max(takenUpTo, fromOf.get(topicFilter) ?? 0));
 }

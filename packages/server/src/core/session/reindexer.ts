@@ -1,6 +1,5 @@
-import { isShared } from "@weir/protocol";
 import type { Clock } from "../ports/clock.ts";
-import { retainedFor } from "./retained-delivery.ts";
+import { mayHaveRetained, retainedFor } from "./retained-delivery.ts";
 import type { Session } from "./session.ts";
 import type { Regrant } from "./subscriptions.ts";
 
@@ -50,7 +49,7 @@ function reindex(session: Session): void {
   session.record?.mark("meta");
   session.tell("$client/acl", { subscriptions: changed.map(describe) });
   for (const { subscription, before } of changed) {
-    if (!isShared(subscription.topicFilter) && subscription.retainHandling !== 2) {
+    if (mayHaveRetained(subscription)) {
       const { outgoing, router } = session;
       const { topicFilter } = subscription;
       const known = outgoing.retained.owes(topicFilter) ? [] : before;

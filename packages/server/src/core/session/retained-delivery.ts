@@ -37,9 +37,14 @@ export function* retainedFor(
  * subscription gets none (MQTT 5.0 §4.8.2).
  */
 export function sendRetained(session: Session, { subscription, isNew }: Grant): void {
-  if (isShared(subscription.topicFilter) || subscription.retainHandling === 2) return;
+  if (!mayHaveRetained(subscription)) return;
   if (subscription.retainHandling === 1 && !isNew) return;
   session.outgoing.retained.add(subscription.topicFilter, retainedFor(session.router, subscription));
+}
+
+/** Those who ask for a replay have the messages themselves, in their order (semantics.md §2.10). */
+export function mayHaveRetained({ topicFilter, retainHandling, tracking }: Subscription): boolean {
+  return !isShared(topicFilter) && retainHandling !== 2 && tracking?.since === undefined;
 }
 
 /** Sent because of a subscription: RETAIN stays 1 whatever Retain As Published says (MQTT 5.0 §3.3.1.3). */

@@ -12,6 +12,8 @@ export interface SavedEntry {
   readonly retain: boolean;
   readonly identifiers: readonly number[] | null;
   readonly message: Plain;
+  /** It says its position; absent: it does not. */
+  readonly hasPosition?: boolean;
   /** Of the share group that it came through. */
   readonly groupKey: string | null;
 }
@@ -27,6 +29,7 @@ export function toSaved(entry: InFlightEntry): SavedEntry {
     identifiers: entry.identifiers ?? null,
     message: entry.seq === undefined && entry.message ? toPlain(entry.message) : null,
     groupKey: entry.origin?.key ?? null,
+    ...(entry.hasPosition && { hasPosition: true }),
   };
 }
 

@@ -18,6 +18,7 @@ import { Incoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { oauthPart } from "./saved-oauth.ts";
+import type { Replays } from "./replays.ts";
 import { type RecordSource, SessionRecord } from "./session-record.ts";
 import { directBoundsOf, queueBoundsOf, queueLimitNames } from "./session-queue.ts";
 import { type SessionView, viewOf } from "./session-view.ts";
@@ -90,6 +91,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   /** Set while a deleted, disabled or revoked principal's session has stopped collecting, at this record. */
   stoppedAt: Seq | undefined;
   disconnectedAtMs: number | undefined;
+  attachedAt: Seq = 0;
   droppedCount = 0;
   readonly #logger: Logger;
   readonly #clock: Clock;
@@ -157,6 +159,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   /** Serves the session by a connection: call once CONNACK has been sent. Grants are computed anew under the principal. */
   async attach(attachment: Attachment): Promise<void> {
     this.attachment = attachment;
+    this.attachedAt = this.router.headSeq;
     this.disconnectedAtMs = undefined;
     this.subscriptions.attach();
     this.#planExpiryNotice();
@@ -229,6 +232,23 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     if (cut.old.messages > 0) this.dropped("expired", cut.old.messages, cut.old.bytes);
     if (cut.excess.messages > 0) this.dropped("queue-full", cut.excess.messages, cut.excess.bytes);
     this.record?.mark("progress");
+  }
+
+  // ---------------------------------------------------------------- replays
+
+  get replays(): Replays {
+    return this.outgoing.replays;
+  }
+
+  needReader(): LogReader {
+    return this.outgoing.needReader();
+  }
+
+  /** Its live messages come from the log's tail from now on. */
+  replayed(topicFilter: string): void {
+    this.subscriptions.endReplay(topicFilter);
+    this.record?.mark("meta", "progress");
+    this.outgoing.pump();
   }
 
   // ---------------------------------------------------------------- live changes of the principal

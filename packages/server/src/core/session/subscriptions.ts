@@ -5,8 +5,11 @@ import type { Seq } from "../ports/engine.ts";
 import type { LogReader } from "../routing/log-reader.ts";
 import type { Router } from "../routing/router.ts";
 import type { ShareGroup } from "../routing/share-group.ts";
-import type { GrantedFilter, Recipient, Subscription } from "../routing/subscription.ts";
+import type { GrantedFilter, Recipient, Subscription, Tracking } from "../routing/subscription.ts";
+import { trackedKey } from "../routing/tracked-key.ts";
 import { LazyMap } from "./lazy-map.ts";
+import type { TrackedSubscription } from "./replay.ts";
+import type { Replays } from "./replays.ts";
 import { type ClientTopic, clientTopicsOf, isClientTopicFilter } from "./client-topics.ts";
 
 /** At most this many effective filters of one session enter the tree (semantics.md §1.7). */
@@ -16,13 +19,23 @@ export interface SubscriptionsOwner extends Recipient {
   readonly principal: Principal;
   readonly isConnected: boolean;
   readonly reader: LogReader | undefined;
+  readonly replays: Replays;
+  /** The reader, made if there is none. */
+  needReader(): LogReader;
 }
+
+/** What a subscription asks of the log, and from where it is to have live messages. */
+export type Track = (
+  granted: readonly GrantedFilter[],
+  before: Subscription | undefined,
+) => { readonly tracking: Tracking; readonly from: Seq };
 
 /** What a session asked for, with `from` where it was restored. */
 export type SavedSubscription = SubscriptionRequest & {
   readonly identifier: number | undefined;
   readonly from: Seq;
   readonly granted: readonly GrantedFilter[];
+  readonly tracking?: Tracking | undefined;
   /** Key of the share group, where it is shared. */
   readonly groupKey: string | undefined;
 };
@@ -91,7 +104,7 @@ export class Subscriptions {
   }
 
   /** Undefined: the policy leaves nothing of it. The subscription replaces an older one to the same filter [MQTT-3.8.4-3]. */
-  subscribe(request: SubscriptionRequest, identifier: number | undefined): Grant | undefined {
+  subscribe(request: SubscriptionRequest, identifier: number | undefined, track?: Track): Grant | undefined {
     const before = this.#byFilter.get(request.topicFilter);
     const { granted, checkedBy, isNarrowed } = this.#grant(request, before);
     if (granted.length === 0) return undefined;
@@ -106,6 +119,7 @@ export class Subscriptions {
       granted,
       checkedBy,
       from: before && before.qos > 0 ? before.from : this.#router.headSeq,
+      ...track?.(granted, before),
     };
     this.#replace(before, subscription);
     if (!before) this.#levelCount += countLevels(request.topicFilter);
@@ -126,12 +140,21 @@ export class Subscriptions {
   /** The session's connection has come: its subscriptions enter the tree. */
   attach(): void {
     for (const subscription of this.#byFilter.values())
-      if (!isShared(subscription.topicFilter)) this.#router.attach(subscription);
+      if (isDelivered(subscription)) this.#router.attach(subscription);
   }
 
   /** It has gone: what persists goes on by its outboxes alone. */
   detach(): void {
     for (const subscription of this.#byFilter.values()) this.#router.detach(subscription);
+  }
+
+  /** The replay of a subscription has come to the log's end: from here on it is a part of deliveries. */
+  endReplay(topicFilter: string): void {
+    const before = this.#byFilter.get(topicFilter);
+    if (!before?.tracking?.isReplaying) return;
+    const { tailSeq: from, headSeq: mergedFrom } = this.#router;
+    const tracking = { ...before.tracking, isReplaying: false, mergedFrom };
+    this.#replace(before, { ...before, tracking, from, audiences: undefined });
   }
 
   /** Computes every grant anew, under the policy as of now, and returns those that changed. */
@@ -178,6 +201,7 @@ export class Subscriptions {
   stopCollecting(upTo?: Seq): void {
     for (const subscription of this.#groups.keys()) this.#leaveLog(subscription, "retire");
     this.#owner.reader?.freeze(upTo);
+    this.#owner.replays.stopCollecting(upTo);
   }
 
   /** The counterpart, when a principal of the same identity resumes the session. */
@@ -203,13 +227,16 @@ export class Subscriptions {
 
   /** The new one joins before the old one leaves, and what waits for the old one stays: nothing is lost [MQTT-3.8.4-4]. */
   #replace(before: Subscription | undefined, subscription: Subscription): void {
+    const { topicFilter } = subscription;
+    const isNewReplay = before && isReplaying(before) && !goesOn(before, subscription);
+    if (isNewReplay) this.#owner.replays.end(topicFilter);
     this.#effectiveCount += subscription.granted.length;
-    if (!isShared(subscription.topicFilter) && this.#owner.isConnected) this.#router.attach(subscription);
+    if (isDelivered(subscription) && this.#owner.isConnected) this.#router.attach(subscription);
     this.#joinLog(subscription, undefined);
-    this.#byFilter.set(subscription.topicFilter, subscription);
+    this.#byFilter.set(topicFilter, subscription);
     if (!before) return;
     this.#leaveTree(before);
-    this.#leaveLog(before, "retire");
+    if (!isNewReplay) this.#leaveLog(before, "retire");
   }
 
   #leaveTree(subscription: Subscription): void {
@@ -222,7 +249,12 @@ export class Subscriptions {
       this.#joinGroup(subscription, groupKey(subscription, this.#owner.principal), after);
       return;
     }
-    for (const filter of loggedFilters(subscription)) this.#owner.reader?.hold(filter, after);
+    if (isReplaying(subscription)) {
+      this.#owner.replays.join(subscription);
+      return;
+    }
+    const reader = subscription.tracking ? this.#owner.needReader() : this.#owner.reader;
+    for (const key of outboxKeys(subscription)) reader?.hold(key, after);
   }
 
   #leaveLog(subscription: Subscription, how: "drop" | "retire"): void {
@@ -231,8 +263,12 @@ export class Subscriptions {
       this.#groups.delete(subscription);
       group.leave(subscription);
       this.#router.closeGroup(group);
+    } else if (!isReplaying(subscription)) {
+      for (const key of outboxKeys(subscription)) this.#owner.reader?.[how](key);
+    } else if (how === "retire") {
+      this.#owner.replays.retire(subscription);
     } else {
-      for (const filter of loggedFilters(subscription)) this.#owner.reader?.[how](filter);
+      this.#owner.replays.end(subscription.topicFilter);
     }
   }
 
@@ -260,10 +296,24 @@ const clientTopicDefaults = {
   groupKey: undefined,
 } as const satisfies Omit<SavedSubscription, "topicFilter">;
 
-/** QoS 0 never waits in the log. */
-function loggedFilters(subscription: Subscription): string[] {
-  if (!subscription.recipient.isLogged) return [];
-  return subscription.granted.filter((granted) => granted.qos > 0).map((granted) => granted.filter);
+/** QoS 0 waits in the log only for those who take everything from it. */
+function outboxKeys({ recipient, granted, tracking }: Subscription): string[] {
+  if (tracking) return granted.map(({ filter }) => trackedKey(filter));
+  return recipient.isLogged ? granted.filter(({ qos }) => qos > 0).map(({ filter }) => filter) : [];
+}
+
+function isReplaying(subscription: Subscription): subscription is TrackedSubscription {
+  return subscription.tracking?.isReplaying === true;
+}
+
+/** Whether the router delivers to it while its session is connected. */
+function isDelivered(subscription: Subscription): boolean {
+  return !isShared(subscription.topicFilter) && !isReplaying(subscription);
+}
+
+/** Whether the later one is in the same replay. */
+function goesOn(before: Subscription, after: Subscription): boolean {
+  return isReplaying(after) && after.tracking.since === before.tracking?.since;
 }
 
 /** A group belongs to the identity that joins it, unless the policy opens the tenant-wide one (semantics.md §1.3). */
