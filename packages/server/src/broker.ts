@@ -12,6 +12,7 @@ import { TokenAdmin } from "./admin/token-admin.ts";
 import { AnonymousAccess } from "./auth/anonymous-access.ts";
 import { isLocalRequest } from "./auth/known-host.ts";
 import { findUnboundHolder } from "./auth/policy-holders.ts";
+import { TicketStore } from "./auth/ticket-store.ts";
 import { TokenAccess } from "./auth/token-access.ts";
 import { SystemClock } from "./clock/system-clock.ts";
 import type { Config, LogLevel } from "./config/config.ts";
@@ -308,6 +309,11 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
     logger,
     tenant: TENANT,
     anonymous: toAnonymousAccess(config),
+    tickets: new TicketStore({
+      clock,
+      maxTickets: config.limits.maxTickets,
+      exceeded: () => (counters.limitReached["limits.maxTickets"] += 1),
+    }),
     sessions: () => core.sessions,
   });
   const { authenticator } = access;

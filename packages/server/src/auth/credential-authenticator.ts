@@ -14,6 +14,7 @@ import type { MintedTokens } from "./minted-tokens.ts";
 import type { OAuthAccess } from "./oauth-access.ts";
 import type { OAuthRefusal } from "./oauth-claims.ts";
 import type { StoredToken } from "./stored-token.ts";
+import type { TicketStore } from "./ticket-store.ts";
 import type { TokenPrincipals } from "./token-principals.ts";
 import type { TokenUse, UseRefusal } from "./token-use.ts";
 
@@ -24,6 +25,7 @@ export interface CredentialAuthenticatorOptions {
   readonly oauth: OAuthAccess;
   readonly clock: Clock;
   readonly anonymous: AnonymousAccess | undefined;
+  readonly tickets: TicketStore;
   /** A connection with this token begins. */
   onConnect(token: StoredToken): void;
   /** A principal that has an end of its own is about to serve a session. */
@@ -50,6 +52,8 @@ export class CredentialAuthenticator implements Authenticator {
     const { authenticationMethod: method } = credentials;
     if (method !== undefined && method !== TOKEN_METHOD)
       return refused(ReasonCode.badAuthenticationMethod, "method");
+    const ticket = credentials.peer.upgrade?.ticket;
+    if (ticket !== undefined) return this.#redeem(ticket, credentials);
     const shown = shownCredential(credentials);
     const outcome = shown === undefined ? none : await this.#check(shown, credentials);
     // Who names a method wants to be somebody: nobody is made anonymous by it, least of all by a renewal.
@@ -109,19 +113,31 @@ export class CredentialAuthenticator implements Authenticator {
   async #check(shown: Uint8Array, credentials: Credentials): Promise<Authentication> {
     const token = this.#findUsable(shown);
     if (token) return this.#admit(token, connectionUse(credentials));
-    const principal = await this.#options.oauth.authenticate(textOf(shown), credentials.clientId);
-    if (typeof principal === "object") return { kind: "accepted", principal };
-    return principal === undefined
-      ? unknown
-      : refused(OAUTH_CODES[principal] ?? unknown.reasonCode, principal);
+    return outcomeOf(await this.#options.oauth.authenticate(textOf(shown), credentials.clientId));
+  }
+
+  /** A ticket stands for the principal that asked for it, as far as that would be let in now; nothing else counts. */
+  #redeem(ticket: string, credentials: Credentials): Authentication {
+    const { tickets, store, oauth } = this.#options;
+    const { peer, clientId, authenticationMethod } = credentials;
+    const holder = tickets.redeem(ticket, peer.upgrade?.origin);
+    if (authenticationMethod !== undefined || shownCredential(credentials) !== undefined)
+      return refused(ReasonCode.notAuthorized, "ticket-and-credential");
+    if (!holder) return refused(ReasonCode.badUserNameOrPassword, "ticket");
+    if (holder.tokenId === undefined) return outcomeOf(oauth.readmit(holder, clientId));
+    const token = store.get(holder.tokenId);
+    return token && this.#isUsable(token) ? this.#admit(token, connectionUse(credentials)) : unknown;
   }
 
   /** Unknown, wrong, disabled, expired look alike to who shows the key (semantics.md §1.15). */
   #findUsable(key: Uint8Array): StoredToken | undefined {
-    const { store, minted, clock } = this.#options;
-    const token = store.findByKey(key);
-    if (!token?.enabled || minted.endMs(token) <= clock.nowMs()) return undefined;
-    return minted.whyEnded(token) === undefined ? token : undefined;
+    const token = this.#options.store.findByKey(key);
+    return token && this.#isUsable(token) ? token : undefined;
+  }
+
+  #isUsable(token: StoredToken): boolean {
+    const { minted, clock } = this.#options;
+    return token.enabled && minted.endMs(token) > clock.nowMs() && minted.whyEnded(token) === undefined;
   }
 
   #admit(token: StoredToken, use: TokenUse): Authentication {
@@ -178,6 +194,11 @@ function textOf(shown: Uint8Array): string {
 function connectionUse({ peer, clientId }: Credentials): TokenUse {
   const needsOrigin = peer.transport === "ws" || peer.transport === "wss";
   return { address: peer.address, origin: peer.upgrade?.origin, needsOrigin, clientId };
+}
+
+function outcomeOf(admitted: Principal | OAuthRefusal | undefined): Authentication {
+  if (typeof admitted === "object") return { kind: "accepted", principal: admitted };
+  return admitted === undefined ? unknown : refused(OAUTH_CODES[admitted] ?? unknown.reasonCode, admitted);
 }
 
 function refused(reasonCode: ReasonCode, reason: string): Refused {

@@ -111,6 +111,16 @@ export class OAuthAccess {
     return admitted;
   }
 
+  /**
+   * A principal of the same credential as another, as it would be let in now: for tickets.
+   *
+   * @returns undefined: it would not
+   */
+  readmit(principal: Principal, clientId: string): Principal | OAuthRefusal | undefined {
+    const credential = this.#principals.credentialOf(principal);
+    return credential && this.#admit(credential, clientId);
+  }
+
   /** What the principal may do over REST, as of now. */
   scopesOf(principal: Principal): readonly Scope[] {
     return this.#principals.scopesOf(principal);

@@ -76,6 +76,17 @@ export class OAuthPrincipals {
     return principal;
   }
 
+  /** What a principal was made of, if that would still be accepted; undefined: it would not. */
+  credentialOf(principal: Principal): OAuthCredential | undefined {
+    const { claims } = principal;
+    if (!claims || this.#endOf(principal)) return undefined;
+    const origin = this.#originOf(principal);
+    const read = origin && readClaims(origin.provider.object.value, claims, this.#options.clock.nowMs());
+    if (!origin || typeof read !== "object") return undefined;
+    const { provider, signature } = origin;
+    return { provider, claims, read, ...(signature && { signature }) };
+  }
+
   /** What its groups let a principal do over REST, as of now. */
   scopesOf(principal: Principal): readonly Scope[] {
     return [...new Set(this.#groupsOf(principal).flatMap(({ scopes }) => scopes))];

@@ -10,6 +10,7 @@ import type { Logger } from "../core/ports/telemetry.ts";
 import type { Peer } from "../core/ports/transport.ts";
 import { openMemoryEngine } from "../engine/memory/memory-engine.ts";
 import { AnonymousAccess } from "./anonymous-access.ts";
+import { TicketStore } from "./ticket-store.ts";
 import { TokenAccess } from "./token-access.ts";
 
 const ADMIN_KEY = "an admin token of at least 32 characters";
@@ -64,6 +65,7 @@ function openAccess(anonymous?: AnonymousAccess): TokenAccess {
     logger,
     tenant: "default",
     anonymous,
+    tickets: new TicketStore({ clock, maxTickets: 10, exceeded: () => {} }),
     sessions: () => ({
       list: () => sessions,
       ofToken: (_tenant, tokenId) => sessions.filter((session) => session.principal.tokenId === tokenId),

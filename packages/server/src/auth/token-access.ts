@@ -16,6 +16,7 @@ import type { PrincipalSession } from "./principal-session.ts";
 import { PrincipalSweep } from "./principal-sweep.ts";
 import { SlicedWork } from "./sliced-work.ts";
 import type { StoredToken } from "./stored-token.ts";
+import type { TicketStore } from "./ticket-store.ts";
 import { TokenExpiry } from "./token-expiry.ts";
 import { TokenPrincipals } from "./token-principals.ts";
 
@@ -38,6 +39,7 @@ export interface TokenAccessOptions {
   readonly logger: Logger;
   readonly tenant: string;
   readonly anonymous: AnonymousAccess | undefined;
+  readonly tickets: TicketStore;
   /** The core needs the authenticator before it has sessions: asked when it is needed, never before `start`. */
   readonly sessions: () => SessionsOfTokens;
 }
@@ -48,6 +50,7 @@ export class TokenAccess {
   readonly objects: IdentityObjects;
   readonly oauth: OAuthAccess;
   readonly authenticator: CredentialAuthenticator;
+  readonly tickets: TicketStore;
   readonly #principals: TokenPrincipals;
   readonly #expiry: TokenExpiry;
   readonly #minted: MintedTokens;
@@ -59,10 +62,11 @@ export class TokenAccess {
   readonly #options: TokenAccessOptions;
 
   constructor(options: TokenAccessOptions) {
-    const { kv, clock, logger, anonymous, sessions } = options;
+    const { kv, clock, logger, anonymous, tickets, sessions } = options;
     const ofToken = (tenant: string, tokenId: string): Iterable<ConnectableSession> =>
       sessions().ofToken(tenant, tokenId);
     this.#options = options;
+    this.tickets = tickets;
     this.objects = new IdentityObjects({ kv, clock, logger, randomId: randomUUID });
     this.store = new AccessTokenStore({ kv: kv("tokens"), clock, logger });
     this.#minted = new MintedTokens(this.store, clock);
@@ -103,6 +107,7 @@ export class TokenAccess {
       oauth: this.oauth,
       clock,
       anonymous,
+      tickets,
       onConnect: (token) => this.#expiry.connected(token),
       onServe: (principal) => this.#principalExpiry.consider(principal),
     });

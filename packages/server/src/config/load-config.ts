@@ -147,6 +147,7 @@ function limitsConfig(values: SettingValues): Config["limits"] {
     connectQueue: values.number("limits.connectQueue"),
     tlsHandshakeRate: values.number("limits.tlsHandshakeRate"),
     maxHttpConnections: values.number("limits.maxHttpConnections"),
+    maxTickets: values.number("limits.maxTickets"),
     maxUserProperties: values.number("limits.maxUserProperties"),
     maxSubscriptionLevels: values.number("limits.maxSubscriptionLevels"),
     inFlightBytes: values.number("limits.inFlightBytes"),

@@ -170,6 +170,7 @@ export const settings: readonly Setting[] = [
     "TLS handshakes a second on mqtt.tls.port; the rest waits",
   ),
   setting("limits.maxHttpConnections", whole(1), 10_000, "HTTP connections that are no WebSockets"),
+  setting("limits.maxTickets", whole(1), 10_000, "one-time tickets for WebSockets that are not used yet"),
   setting("limits.maxUserProperties", whole(0), 1_000, "user properties of a packet"),
   setting(
     "limits.maxSubscriptionLevels",

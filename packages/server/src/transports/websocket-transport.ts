@@ -132,7 +132,9 @@ function hasBody({ headers }: IncomingMessage): boolean {
 
 function upgradeOf(request: IncomingMessage): NonNullable<Peer["upgrade"]> {
   const { authorization, origin, host } = request.headers;
+  const ticket = new URLSearchParams(request.url?.split("?", 2)[1]).get("ticket") ?? undefined;
   return {
+    ...(ticket !== undefined && { ticket }),
     ...(authorization !== undefined && { authorization }),
     ...(origin !== undefined && { origin }),
     ...(host !== undefined && { host }),

@@ -12,6 +12,7 @@ export const limitNames = [
   "limits.connectRate",
   "limits.tlsHandshakeRate",
   "limits.maxHttpConnections",
+  "limits.maxTickets",
   "limits.maxBufferBytes",
   "limits.maxUserProperties",
   "limits.maxTopicBytes",

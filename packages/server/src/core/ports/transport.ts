@@ -9,11 +9,13 @@ export interface Peer {
   /** The client's address; behind a trusted proxy the one that the proxy names. */
   readonly address: string;
   readonly port: number;
-  /** WebSocket only: the upgrade request's headers that matter for access. */
+  /** WebSocket only: what of the upgrade request matters for access. */
   readonly upgrade?: {
     readonly authorization?: string;
     readonly origin?: string;
     readonly host?: string;
+    /** Of its query: a one-time ticket (semantics.md §1.14). Never logged. */
+    readonly ticket?: string;
   };
   /** TLS with a verified client certificate: its subject's common name. */
   readonly certificateName?: string;

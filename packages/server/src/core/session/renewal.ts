@@ -59,7 +59,7 @@ async function tryToRenew(
 
 /** What came with the WebSocket's upgrade was for CONNECT. */
 function credentialsOf({ peer, session }: ServedConnection, credential: Uint8Array): Credentials {
-  const { authorization: _, ...upgrade } = peer.upgrade ?? {};
+  const { authorization: _, ticket: __, ...upgrade } = peer.upgrade ?? {};
   return {
     peer: { ...peer, ...(peer.upgrade && { upgrade }) },
     clientId: session.clientId,
