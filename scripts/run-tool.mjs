@@ -9,6 +9,7 @@ const TOOLS = {
   oxfmt: "oxfmt/bin/oxfmt",
   oxlint: "oxlint/bin/oxlint",
   tsc: "typescript/bin/tsc",
+  vite: "vite/bin/vite.js",
   vitest: "vitest/vitest.mjs",
 };
 

@@ -25,11 +25,6 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import("./commands/serve.ts")).createServeCommand,
   },
   {
-    name: "demo",
-    summary: "run the broker with real buses in it",
-    load: async () => (await import("./commands/demo.ts")).createDemoCommand,
-  },
-  {
     name: "pub",
     summary: "publish messages, as mosquitto_pub does",
     load: async () => (await import("./commands/pub.ts")).createPubCommand,

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import { parseCorners } from "../backend/geofences.ts";
 import type { Geofence } from "../contract/index.ts";
 import type { Database } from "../database/schema.ts";
 
@@ -28,7 +29,7 @@ export class WatchedAreas {
         id,
         userId,
         name,
-        corners: JSON.parse(corners) as Geofence["corners"],
+        corners: parseCorners(corners),
       })),
       ({ userId }) => userId,
     );

@@ -1,5 +1,5 @@
 /** A part was started without what it needs: the message names the variable. */
-export class SettingError extends Error {
+class SettingError extends Error {
   override readonly name = "SettingError";
 }
 

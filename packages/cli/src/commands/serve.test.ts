@@ -450,14 +450,13 @@ describe("weir check-config and wrong use", () => {
     [["serve", "--nonsense"], 2],
     [["pub", "-t", "a"], 2],
     [["sub"], 2],
-    [["demo", "--speed", "0"], 2],
     [["--version"], 0],
     [[], 0],
   ])("weir %j exits with %i", async (args, exitCode) =>
     expect(await runWeir(args)).toMatchObject({ exitCode }),
   );
 
-  test.each(["serve", "demo", "pub", "sub", "token", "session", "check-config"])(
+  test.each(["serve", "pub", "sub", "token", "session", "check-config"])(
     "weir %s --help has an example",
     async (name) => {
       const { exitCode, stdout } = await runWeir([name, "--help"]);
