@@ -33,6 +33,9 @@ export const MessagePublish = Type.Object(
 );
 export type MessagePublish = Static<typeof MessagePublish>;
 
+/** What is answered once the engine has made its promise. */
+export const Published = Type.Object({}, { description: "It is as durable as the engine promises" });
+
 /** The query of `PUT /topics/{topic}`, whose body is the payload. */
 export const TopicPutQuery = Type.Object(
   { qos: Type.Optional(Qos), retain: Type.Optional(Type.Boolean()), expiry: Type.Optional(Expiry) },

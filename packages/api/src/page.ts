@@ -1,4 +1,11 @@
-import Type, { type Static, type TSchema } from "typebox";
+import Type, {
+  type Static,
+  type TArray,
+  type TObject,
+  type TOptional,
+  type TSchema,
+  type TString,
+} from "typebox";
 
 export const DEFAULT_PAGE_LIMIT = 100;
 export const MAX_PAGE_LIMIT = 1_000;
@@ -29,7 +36,13 @@ export interface Page<T> {
   readonly next?: string;
 }
 
-export function pageSchema(item: TSchema): TSchema {
+/** What `pageSchema` makes. */
+export type PageSchema<Item extends TSchema> = TObject<{
+  items: TArray<Item>;
+  next: TOptional<TString>;
+}>;
+
+export function pageSchema<Item extends TSchema>(item: Item): PageSchema<Item> {
   return Type.Object({
     items: Type.Array(item),
     next: Type.Optional(Type.String({ description: "The cursor of the next page; absent on the last" })),

@@ -127,7 +127,10 @@ function createCall(options: WeirClientOptions): Call {
     path: string,
     { query = {}, body }: { query?: Query; body?: unknown } = {},
   ): Promise<T> => {
-    const headers: Record<string, string> = { authorization: `Bearer ${token}`, accept: "application/json" };
+    const headers: Record<string, string> = {
+      authorization: `Bearer ${headerText(token)}`,
+      accept: "application/json",
+    };
     if (body !== undefined) headers["content-type"] = "application/json";
     const response = await fetch(`${base}${path}${queryString(query)}`, {
       method,
@@ -137,6 +140,13 @@ function createCall(options: WeirClientOptions): Call {
     });
     return readAnswer<T>(response);
   };
+}
+
+/** An admin token may be any text. Headers are bytes, and `fetch` takes each character for one. */
+function headerText(token: string): string {
+  return encodeURIComponent(token).replace(/%../g, (byte) =>
+    String.fromCharCode(Number.parseInt(byte.slice(1), 16)),
+  );
 }
 
 async function readAnswer<T>(response: FetchResponse): Promise<T> {

@@ -1,9 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { AccessExplainer } from "./admin/access-explainer.ts";
+import { AuditLog } from "./admin/audit-log.ts";
 import { BackupAdmin } from "./admin/backup-admin.ts";
 import { type GroupReferences, groupObjects } from "./admin/group-objects.ts";
+import { EntrySources } from "./admin/entry-sources.ts";
 import { MessageAdmin } from "./admin/message-admin.ts";
+import { PrincipalSource } from "./admin/principal-source.ts";
+import { RetainedAdmin } from "./admin/retained-admin.ts";
 import { ObjectAdmin } from "./admin/object-admin.ts";
 import { policyObjects } from "./admin/policy-objects.ts";
 import { providerObjects } from "./admin/provider-objects.ts";
@@ -12,7 +17,6 @@ import { TokenAdmin } from "./admin/token-admin.ts";
 import { AnonymousAccess } from "./auth/anonymous-access.ts";
 import { isLocalRequest } from "./auth/known-host.ts";
 import { findUnboundHolder } from "./auth/policy-holders.ts";
-import { TicketStore } from "./auth/ticket-store.ts";
 import { TokenAccess } from "./auth/token-access.ts";
 import { SystemClock } from "./clock/system-clock.ts";
 import type { Config, LogLevel } from "./config/config.ts";
@@ -24,6 +28,7 @@ import { createCounters, type Counters, type Logger } from "./core/ports/telemet
 import { BrokerCore } from "./core/session/broker-core.ts";
 import type { Limits } from "./core/session/limits.ts";
 import { BackupFolder } from "./engine/embedded/backup-folder.ts";
+import { prepareDataDirectory } from "./engine/embedded/data-directory.ts";
 import { EmbeddedEngine, openEmbeddedEngine } from "./engine/embedded/embedded-engine.ts";
 import type { LogLimits } from "./engine/embedded/log/log-limits.ts";
 import { openMemoryEngine } from "./engine/memory/memory-engine.ts";
@@ -46,6 +51,8 @@ export interface BrokerAdapters {
   readonly logStream?: LogStream;
   /** For tests that move the time themselves; the system's by default. Whoever gives one closes it. */
   readonly clock?: Clock;
+  /** Called with the admin token's key where one is made, before it counts: if this throws there is no token, and no start. */
+  readonly onAdminKey?: (key: string) => void;
   /** The store has failed: nothing is acknowledged any more. End the process; the next start goes on from what was flushed. */
   readonly onFatal?: (error: Error) => void;
 }
@@ -64,15 +71,13 @@ export interface BrokerAddresses {
 
 export interface StartedBroker {
   readonly addresses: BrokerAddresses;
-  /** The admin token's key, if it was made now: shown once, and nowhere else. */
-  readonly adminKey: string | undefined;
 }
 
 /** A broker in this process. */
 export interface Broker {
   /**
-   * Recovers, then listens. Rejects with the remedy in its message if a port is taken, a certificate cannot be used, or
-   * the admin token is too short; everything is closed then.
+   * Recovers, then listens. Rejects with the remedy in its message if the data directory cannot be used, a port is taken,
+   * a certificate cannot be used, or the admin token is too short; everything is closed then.
    */
   start(): Promise<StartedBroker>;
   /** Serves a file from memory on the HTTP port, also while running. Not before `start`. */
@@ -117,6 +122,7 @@ interface Parts extends Basis {
   readonly sysTopics: SysTopics;
   readonly host: ConnectionHost;
   readonly backups: BackupAdmin;
+  readonly audit: AuditLog;
 }
 
 class WiredBroker implements Broker {
@@ -162,15 +168,16 @@ class WiredBroker implements Broker {
   async #start(): Promise<StartedBroker> {
     const engine = await openEngine(this.#config, this.#adapters, this.#basis);
     this.#opened = wire(this.#config, this.#basis, engine);
-    const { access, core, sysTopics } = this.#opened;
-    const adminKey = await access.open(this.#adapters.adminToken);
+    const { access, core, sysTopics, audit } = this.#opened;
+    await audit.open();
+    await access.open(this.#adapters.adminToken, this.#adapters.onAdminKey);
     this.#http = await openHttp(this.#config, this.#opened, () => this.#isServing);
     await core.start();
     access.start();
     const addresses = await this.#listen(this.#http);
     this.#isServing = true;
     sysTopics.start();
-    return { addresses, adminKey };
+    return { addresses };
   }
 
   async #listen(http: HttpServer): Promise<BrokerAddresses> {
@@ -268,8 +275,13 @@ function layBasis(config: Config, adapters: BrokerAdapters): Basis {
   return { clock: adapters.clock ?? new SystemClock(), counters: createCounters(), logger };
 }
 
-function openEngine(config: Config, adapters: BrokerAdapters, { clock, logger }: Basis): Promise<Engine> {
-  if (config.engine === "memory") return Promise.resolve(openMemoryEngine({ clock }));
+async function openEngine(
+  config: Config,
+  adapters: BrokerAdapters,
+  { clock, logger }: Basis,
+): Promise<Engine> {
+  if (config.engine === "memory") return openMemoryEngine({ clock });
+  await prepareDataDirectory(config.data);
   const { onFatal } = adapters;
   const directory = join(config.data, STORE_FOLDER);
   return openEmbeddedEngine({
@@ -309,11 +321,6 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
     logger,
     tenant: TENANT,
     anonymous: toAnonymousAccess(config),
-    tickets: new TicketStore({
-      clock,
-      maxTickets: config.limits.maxTickets,
-      exceeded: () => (counters.limitReached["limits.maxTickets"] += 1),
-    }),
     sessions: () => core.sessions,
   });
   const { authenticator } = access;
@@ -354,19 +361,52 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
     publish,
   });
   const backups = new BackupAdmin({ store: backupFolderOf(config, engine), clock, logger });
-  const running = { engine, access, core, gauges, metrics, sysTopics, host, backups };
+  const audit = new AuditLog({
+    kv: engine.kv("audit"),
+    clock,
+    logger,
+    maxEntries: config.limits.auditEntries,
+    announce: (tenant, topic, payload) => {
+      void publish({ tenant, topic, payload, qos: 1, retain: false }).catch((error: unknown) => {
+        logger.warn({ tenant, topic, error }, "a change could not be told to those who are subscribed to it");
+      });
+    },
+  });
+  const running = { engine, access, core, gauges, metrics, sysTopics, host, backups, audit };
   return { version, clock, logger, counters, limits, ...running };
 }
 
 function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promise<HttpServer> {
-  const { version, access, core, engine, clock, logger, limits, metrics, counters, backups } = parts;
-  const sessions = new SessionAdmin(core.sessions);
-  const { tls, trustedProxies } = config.http;
+  const { version, access, core, engine, clock, logger, limits, metrics, counters, backups, audit } = parts;
+  const principals = new PrincipalSource({
+    ofToken: (tenant, tokenId, clientId) => access.absentPrincipal(tenant, tokenId, clientId),
+    ofClaims: (tenant, provider, claims, clientId) =>
+      access.oauth.absentPrincipal(tenant, provider, claims, clientId),
+  });
+  const sessions = new SessionAdmin({
+    sessions: core.sessions,
+    subscriber: core.remoteSubscriber,
+    principals,
+    maxSessionExpiryS: limits.maxSessionExpiryS,
+  });
+  const sources = new EntrySources({
+    tokens: access.store,
+    policies: access.objects.policies,
+    groups: access.objects.groups,
+  });
+  const { tls, trustedProxies, cors: corsOrigins } = config.http;
   return createHttpServer({
     version,
     tokens: new TokenAdmin({ tokens: access.store, sessions, clock }),
     sessions,
     messages: new MessageAdmin(core, limits),
+    retained: new RetainedAdmin({ core, clock, limits }),
+    access: new AccessExplainer({ principals, sources }),
+    audit,
+    corsOrigins,
+    maxRequestRate: config.limits.httpRequestRate,
+    nowMs: () => clock.nowMs(),
+    rateExceeded: () => void (counters.limitReached["limits.httpRequestRate"] += 1),
     backups,
     metrics,
     logger,

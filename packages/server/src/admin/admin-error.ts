@@ -8,6 +8,7 @@ export type AdminErrorCode =
   | "conflict"
   | "precondition"
   | "too-large"
+  | "rate"
   | "not-durable"
   | "unavailable";
 
@@ -15,10 +16,13 @@ export type AdminErrorCode =
 export class AdminError extends Error {
   override readonly name = "AdminError";
   readonly code: AdminErrorCode;
+  /** Seconds, with `rate`. */
+  readonly retryAfterS: number | undefined;
 
-  constructor(code: AdminErrorCode, message: string) {
+  constructor(code: AdminErrorCode, message: string, retryAfterS?: number) {
     super(message);
     this.code = code;
+    this.retryAfterS = retryAfterS;
   }
 }
 

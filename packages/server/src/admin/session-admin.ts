@@ -1,38 +1,15 @@
 import { ReasonCode } from "@weir/protocol";
 import type { AccessToken } from "../core/access/access-token.ts";
-import type { Identity, Principal } from "../core/access/principal.ts";
-import { AdminError, settleInEngine } from "./admin-error.ts";
+import type { Principal } from "../core/access/principal.ts";
+import type { RemoteOutcome, RemoteSubscription } from "../core/session/remote-subscriber.ts";
+import type { SessionView } from "../core/session/session-view.ts";
+import { AdminError, type AdminErrorCode, settleInEngine } from "./admin-error.ts";
 import { lowestIds, type Page, pageOf } from "./page.ts";
-import { type Caller, requireScope } from "./scope.ts";
+import type { AbsentHolder, PrincipalSource } from "./principal-source.ts";
+import type { Caller } from "./scope.ts";
+import { reachesPrincipal, reachOf, type TokenReach } from "./token-reach.ts";
 
-/** A session as it is shown. */
-export interface SessionView {
-  readonly id: string;
-  readonly clientId: string;
-  readonly identity: Identity;
-  readonly tenant: string;
-  readonly tokenId?: string | undefined;
-  readonly address?: string | undefined;
-  readonly transport?: string | undefined;
-  readonly protocolVersion?: number | undefined;
-  readonly connected: boolean;
-  readonly connectedSinceMs?: number | undefined;
-  readonly principalEndsAtMs?: number | undefined;
-  readonly sessionExpiryS: number;
-  readonly subscriptions: readonly SubscriptionView[];
-  readonly queued: number;
-  readonly inFlight: number;
-  readonly dropped: number;
-}
-
-export interface SubscriptionView {
-  readonly filter: string;
-  readonly qos: number;
-  readonly noLocal: boolean;
-  readonly retainAsPublished: boolean;
-  readonly identifier?: number | undefined;
-  readonly effective: readonly string[];
-}
+export type { SessionView, SubscriptionView } from "../core/session/session-view.ts";
 
 /** What is needed of a session. */
 export interface AdminSession {
@@ -48,7 +25,15 @@ export interface AdminSessions<S extends AdminSession = AdminSession> {
   list(tenant: string): Iterable<S>;
   get(tenant: string, id: string): S | undefined;
   ofToken(tenant: string, tokenId: string): Iterable<S>;
+  /** Makes a session whose client has not come yet; undefined: there is one of that identity and client id. */
+  prepare(principal: Principal, expiryS: number): Promise<S | undefined>;
   end(session: S, reasonCode: ReasonCode, forget: boolean): Promise<void>;
+}
+
+/** What subscribes a session in the place of its client. */
+export interface SessionSubscriber<S extends AdminSession = AdminSession> {
+  subscribe(session: S, requests: readonly RemoteSubscription[]): Promise<RemoteOutcome>;
+  unsubscribe(session: S, topicFilters: readonly string[]): Promise<number>;
 }
 
 /** Which sessions; all that are given must hold. */
@@ -57,15 +42,49 @@ export interface SessionFilter {
   readonly subject?: string;
   /** The id of a token. */
   readonly token?: string;
+  readonly issuer?: string;
+  /** The id of the key that signed the JWT. */
+  readonly kid?: string;
+  /** What the JWT's claims say of groups. */
+  readonly group?: string;
   readonly connected?: boolean;
 }
 
-/** What can be done with sessions; needs the scope `admin`, and stays in the caller's tenant. */
-export class SessionAdmin<S extends AdminSession = AdminSession> {
-  readonly #sessions: AdminSessions<S>;
+/** A subscription as it is asked for. */
+export interface SubscriptionCommand {
+  readonly filter: string;
+  readonly qos?: 0 | 1 | 2;
+  readonly noLocal?: boolean;
+  readonly retainAsPublished?: boolean;
+  readonly retainHandling?: 0 | 1 | 2;
+  readonly identifier?: number;
+}
 
-  constructor(sessions: AdminSessions<S>) {
-    this.#sessions = sessions;
+/** A session that is to be there before its client. */
+export interface SessionCommand extends AbsentHolder {
+  readonly clientId: string;
+  /** Seconds. */
+  readonly sessionExpiry?: number;
+  readonly subscriptions?: readonly SubscriptionCommand[];
+}
+
+export interface SessionAdminOptions<S extends AdminSession> {
+  readonly sessions: AdminSessions<S>;
+  readonly subscriber: SessionSubscriber<S>;
+  readonly principals: PrincipalSource;
+  /** Seconds. */
+  readonly maxSessionExpiryS: number;
+}
+
+/**
+ * What can be done with sessions; needs the scope `sessions`, and stays in the caller's tenant; or a minting token, and
+ * stays among the sessions of the tokens that it made (semantics.md §1.11).
+ */
+export class SessionAdmin<S extends AdminSession = AdminSession> {
+  readonly #options: SessionAdminOptions<S>;
+
+  constructor(options: SessionAdminOptions<S>) {
+    this.#options = options;
   }
 
   /** In the order of their ids. @throws {AdminError} */
@@ -74,7 +93,6 @@ export class SessionAdmin<S extends AdminSession = AdminSession> {
     filter: SessionFilter,
     page: { readonly cursor: string | undefined; readonly limit: number },
   ): Page<SessionView> {
-    requireScope(caller, "admin");
     const found = lowestIds(this.#matching(caller, filter), page.cursor ?? "", page.limit + 1);
     const { items, next } = pageOf(found, page.limit);
     return { items: items.map((session) => session.view()), next };
@@ -82,13 +100,54 @@ export class SessionAdmin<S extends AdminSession = AdminSession> {
 
   /** @throws {AdminError} */
   get(caller: Caller, id: string): SessionView {
-    requireScope(caller, "admin");
     return this.#find(caller, id).view();
+  }
+
+  /**
+   * Makes a persistent session with its subscriptions: what they match is kept for its client from now on.
+   *
+   * @throws {AdminError} `conflict` where the identity has a session of this client id, `acl` for a filter that its
+   * principal may not read: then there is no session
+   */
+  async create(caller: Caller, command: SessionCommand): Promise<SessionView> {
+    const reach = reachOf(caller, "sessions");
+    const { principals, sessions, maxSessionExpiryS } = this.#options;
+    const { clientId, sessionExpiry = Infinity, subscriptions = [] } = command;
+    const principal = principals.principalOf(caller.tenant, command, clientId);
+    if (!reachesPrincipal(reach, principal)) throw new AdminError("not-found", "there is no such token");
+    const requests = subscriptions.map(requestOf);
+    const expiryS = Math.min(sessionExpiry, principal.limits?.sessionExpiryS ?? Infinity, maxSessionExpiryS);
+    if (expiryS === 0) throw new AdminError("conflict", "its sessions may not outlive a connection");
+    const session = await settleInEngine(sessions.prepare(principal, expiryS));
+    if (!session) throw new AdminError("conflict", "there is a session of this identity and client id");
+    try {
+      await this.#subscribe(session, requests);
+    } catch (error) {
+      await this.#end(session, true);
+      throw error;
+    }
+    return session.view();
+  }
+
+  /** All of them or none. @throws {AdminError} `acl` for a filter that the session's principal may not read */
+  async subscribe(
+    caller: Caller,
+    id: string,
+    subscriptions: readonly SubscriptionCommand[],
+  ): Promise<SessionView> {
+    const session = this.#find(caller, id);
+    await this.#subscribe(session, subscriptions.map(requestOf));
+    return session.view();
+  }
+
+  /** @returns how many of them there were. @throws {AdminError} */
+  async unsubscribe(caller: Caller, id: string, filters: readonly string[]): Promise<number> {
+    const session = this.#find(caller, id);
+    return settleInEngine(this.#options.subscriber.unsubscribe(session, filters));
   }
 
   /** Disconnects the session's client; the session is deleted unless it is to be kept. @throws {AdminError} */
   async end(caller: Caller, id: string, keep: boolean): Promise<void> {
-    requireScope(caller, "admin");
     await this.#end(this.#find(caller, id), !keep);
   }
 
@@ -99,9 +158,11 @@ export class SessionAdmin<S extends AdminSession = AdminSession> {
    * @throws {AdminError} `invalid` without any filter
    */
   async endMany(caller: Caller, filter: SessionFilter, keep: boolean): Promise<number> {
-    requireScope(caller, "admin");
     if (!Object.values(filter).some((value) => value !== undefined)) {
-      throw new AdminError("invalid", "say which sessions to end: clientId, subject or token");
+      throw new AdminError(
+        "invalid",
+        "say which sessions to end: clientId, subject, token, issuer, kid or group",
+      );
     }
     const found = [...this.#matching(caller, filter)];
     for (const session of found) await this.#end(session, !keep);
@@ -109,32 +170,76 @@ export class SessionAdmin<S extends AdminSession = AdminSession> {
   }
 
   ofToken(token: AccessToken): readonly S[] {
-    return [...this.#sessions.ofToken(token.tenant, token.id)];
+    return [...this.#options.sessions.ofToken(token.tenant, token.id)];
   }
 
   async deleteAll(sessions: readonly S[]): Promise<void> {
     for (const session of new Set(sessions)) await this.#end(session, true);
   }
 
+  async #subscribe(session: S, requests: readonly RemoteSubscription[]): Promise<void> {
+    if (requests.length === 0) return;
+    const outcome = await settleInEngine(this.#options.subscriber.subscribe(session, requests));
+    if (outcome.kind === "refused") {
+      const [code, text] = refusalOf(outcome.reasonCode);
+      throw new AdminError(code, `${outcome.topicFilter}: ${text}`);
+    }
+  }
+
   #end(session: S, forget: boolean): Promise<void> {
-    return settleInEngine(this.#sessions.end(session, ReasonCode.administrativeAction, forget));
+    return settleInEngine(this.#options.sessions.end(session, ReasonCode.administrativeAction, forget));
   }
 
   #find(caller: Caller, id: string): S {
-    const session = this.#sessions.get(caller.tenant, id);
-    if (!session) throw new AdminError("not-found", "there is no session with this id");
+    const reach = reachOf(caller, "sessions");
+    const session = this.#options.sessions.get(caller.tenant, id);
+    if (!session || !reachesPrincipal(reach, session.principal))
+      throw new AdminError("not-found", "there is no session with this id");
     return session;
   }
 
-  *#matching(caller: Caller, filter: SessionFilter): Generator<S> {
+  #matching(caller: Caller, filter: SessionFilter): Iterable<S> {
+    const { sessions } = this.#options;
+    const reach = reachOf(caller, "sessions");
     const { tenant } = caller;
-    const { clientId, subject, token, connected } = filter;
-    const all = token === undefined ? this.#sessions.list(tenant) : this.#sessions.ofToken(tenant, token);
-    for (const session of all) {
-      if (clientId !== undefined && session.clientId !== clientId) continue;
-      if (subject !== undefined && session.principal.identity.subject !== subject) continue;
-      if (connected !== undefined && session.isConnected !== connected) continue;
-      yield session;
-    }
+    const { token } = filter;
+    const all = token === undefined ? sessions.list(tenant) : sessions.ofToken(tenant, token);
+    return matching(all, filter, reach);
+  }
+}
+
+function* matching<S extends AdminSession>(
+  sessions: Iterable<S>,
+  filter: SessionFilter,
+  reach: TokenReach,
+): Generator<S> {
+  const { clientId, subject, issuer, kid, group, connected } = filter;
+  for (const session of sessions) {
+    const { principal } = session;
+    if (!reachesPrincipal(reach, principal)) continue;
+    if (clientId !== undefined && session.clientId !== clientId) continue;
+    if (subject !== undefined && principal.identity.subject !== subject) continue;
+    if (issuer !== undefined && principal.issuer !== issuer) continue;
+    if (kid !== undefined && principal.keyId !== kid) continue;
+    if (group !== undefined && !principal.groups?.includes(group)) continue;
+    if (connected !== undefined && session.isConnected !== connected) continue;
+    yield session;
+  }
+}
+
+function requestOf(command: SubscriptionCommand): RemoteSubscription {
+  const { filter, qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0 } = command;
+  const { identifier } = command;
+  return { topicFilter: filter, qos, noLocal, retainAsPublished, retainHandling, identifier };
+}
+
+function refusalOf(reasonCode: ReasonCode): readonly [AdminErrorCode, string] {
+  switch (reasonCode) {
+    case ReasonCode.topicFilterInvalid:
+      return ["invalid", "is no topic filter within the limits"];
+    case ReasonCode.quotaExceeded:
+      return ["conflict", "is one more than the session may have"];
+    default:
+      return ["acl", "the session's own principal may not subscribe to any of it"];
   }
 }

@@ -144,6 +144,20 @@ export class TokenAccess {
     this.#expiry.start();
   }
 
+  /**
+   * The principal of a token's holder who is not there yet, for a session of this client id.
+   *
+   * @returns undefined: there is no such token, it has ended, or it may not use the client id
+   */
+  absentPrincipal(tenant: string, tokenId: string, clientId: string): Principal | undefined {
+    const token = this.store.get(tokenId);
+    if (token?.tenant !== tenant || !token.enabled) return undefined;
+    const use = { address: undefined, origin: undefined, needsOrigin: false, clientId };
+    const hasEnded = this.#minted.endMs(token) <= this.#options.clock.nowMs();
+    if (hasEnded || this.#minted.whyEnded(token) || this.#minted.refuseUse(token, use)) return undefined;
+    return this.#principals.issue(token, use);
+  }
+
   /** Brings one session up to date with whatever its principal comes from. */
   #followIn(session: PrincipalSession): void {
     const { tokenId, provider } = session.principal;

@@ -3,7 +3,8 @@ import { networkContains, parseIpNetwork } from "../core/access/ip-network.ts";
 
 /** Where a token is shown, as far as it may be bound to that. */
 export interface TokenUse {
-  readonly address: string;
+  /** Undefined: its holder is not there yet, so that networks cannot be looked at. */
+  readonly address: string | undefined;
   /** Of the web page, where a browser says so. */
   readonly origin: string | undefined;
   /** A token that lists origins is refused where no origin is told: at the WebSocket upgrade browsers always tell it. */
@@ -25,10 +26,10 @@ export function refuseUse(
   bound: Pick<AccessToken, "clientIds" | "origins" | "networks">,
   use: TokenUse,
 ): UseRefusal | undefined {
-  if (bound.networks.length > 0 && !bound.networks.some((network) => isInNetwork(network, use.address)))
-    return "network";
+  const { address, clientId } = use;
+  const isBound = bound.networks.length > 0 && address !== undefined;
+  if (isBound && !bound.networks.some((network) => isInNetwork(network, address))) return "network";
   if (bound.origins.length > 0 && !isFromOrigin(bound.origins, use)) return "origin";
-  const { clientId } = use;
   if (clientId === undefined || bound.clientIds.length === 0) return undefined;
   return bound.clientIds.some((pattern) => globMatches(pattern, clientId)) ? undefined : "client-id";
 }

@@ -87,8 +87,8 @@ export interface LimitsConfig {
   readonly tlsHandshakeRate: number;
   /** HTTP connections that have not become WebSockets. */
   readonly maxHttpConnections: number;
-  /** One-time tickets that have not been used yet. */
-  readonly maxTickets: number;
+  readonly httpRequestRate: number;
+  readonly auditEntries: number;
   /** User properties of one packet. */
   readonly maxUserProperties: number;
   /** Levels of all the filters of a session together. */

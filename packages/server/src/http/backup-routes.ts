@@ -1,19 +1,15 @@
-import { Backup, BackupBegin, BackupList } from "@weir/api";
-import type { FastifyInstance } from "fastify";
+import { Backup, BackupBegin, BackupList, IdPath } from "@weir/api";
 import type { BackupAdmin } from "../admin/backup-admin.ts";
 import type { Authorization } from "./authorization.ts";
+import type { RestApi } from "./rest-api.ts";
 
 /** What is used of the backups' use cases. */
 export type BackupUseCases = Pick<BackupAdmin, "begin" | "get" | "list">;
 
-export function addBackupRoutes(
-  api: FastifyInstance,
-  backups: BackupUseCases,
-  authorization: Authorization,
-): void {
+export function addBackupRoutes(api: RestApi, backups: BackupUseCases, authorization: Authorization): void {
   const tags = ["backups"];
 
-  api.post<{ Body: BackupBegin | undefined }>(
+  api.post(
     "/backups",
     {
       schema: {
@@ -28,7 +24,7 @@ export function addBackupRoutes(
       },
     },
     async (request, reply) => {
-      const begun = await backups.begin(authorization.callerOf(request), request.body?.store);
+      const begun = await backups.begin(authorization.callerOf(request), request.body.store);
       return reply.code(202).header("location", `/api/v1/backups/${begun.id}`).send(begun);
     },
   );
@@ -36,12 +32,12 @@ export function addBackupRoutes(
   api.get(
     "/backups",
     { schema: { tags, summary: "List backups", response: { 200: BackupList } } },
-    async (request) => ({ items: await backups.list(authorization.callerOf(request)) }),
+    async (request) => ({ items: [...(await backups.list(authorization.callerOf(request)))] }),
   );
 
-  api.get<{ Params: { readonly id: string } }>(
+  api.get(
     "/backups/:id",
-    { schema: { tags, summary: "Read how far a backup is", response: { 200: Backup } } },
+    { schema: { tags, summary: "Read how far a backup is", params: IdPath, response: { 200: Backup } } },
     async (request) => backups.get(authorization.callerOf(request), request.params.id),
   );
 }

@@ -4,36 +4,25 @@ import type { AddressInfo, Socket } from "node:net";
 import { createProblem, PROBLEM_CONTENT_TYPE } from "@weir/api";
 import { fastify, type FastifyInstance } from "fastify";
 import type { TSchema } from "typebox";
-import type { MessageAdmin } from "../admin/message-admin.ts";
-import type { TokenAdmin } from "../admin/token-admin.ts";
 import { Authorization, type AuthorizationOptions } from "./authorization.ts";
-import { addBackupRoutes, type BackupUseCases } from "./backup-routes.ts";
+import { addCors, answerPreflight } from "./cors.ts";
 import { addHealthRoutes, type MetricsSource, type Readiness, type RequestOrigin } from "./health-routes.ts";
-import { isNestedDeeper } from "./json-depth.ts";
-import { addMessageRoutes } from "./message-routes.ts";
-import { addObjectRoutes, type ObjectUseCases } from "./object-routes.ts";
 import { addOpenApi } from "./openapi.ts";
 import { Pages } from "./pages.ts";
-import { problemOf, RequestError, sendProblem } from "./problem-reply.ts";
+import { problemOf, retryAfterOf, sendProblem } from "./problem-reply.ts";
 import { compileShapeCheck, type RequestPart } from "./request-shape.ts";
-import { addSessionRoutes, type SessionUseCases } from "./session-routes.ts";
-import { addTokenRoutes } from "./token-routes.ts";
+import { addRest, type RestOptions } from "./rest-routes.ts";
+import { RouteTable } from "./route-table.ts";
 
 export interface HttpLogger {
   debug(fields: Readonly<Record<string, unknown>>, text: string): void;
   error(fields: Readonly<Record<string, unknown>>, text: string): void;
 }
 
-export interface HttpServerOptions {
+export interface HttpServerOptions extends RestOptions {
   readonly version: string;
-  readonly tokens: TokenAdmin;
-  readonly sessions: SessionUseCases;
-  readonly messages: MessageAdmin;
-  readonly backups: BackupUseCases;
   readonly metrics: MetricsSource;
   readonly logger: HttpLogger;
-  /** Policies, groups and the like: one for each kind. */
-  readonly objects: readonly ObjectUseCases[];
   readonly authorization: AuthorizationOptions;
   readiness(): Readiness;
   /** Whether a request surely comes from this machine. */
@@ -46,6 +35,8 @@ export interface HttpServerOptions {
   readonly headTimeoutMs?: number;
   /** One was cut because there are so many. */
   connectionRefused?(): void;
+  /** Origins whose pages may call REST. */
+  readonly corsOrigins: readonly string[];
   /** Addresses or networks whose X-Forwarded-For counts. */
   readonly trustedProxies?: readonly string[];
 }
@@ -66,9 +57,8 @@ export interface HttpServer {
   close(graceMs?: number): Promise<void>;
 }
 
+const REST_PREFIX = "/api/v1";
 const MAX_BODY_BYTES = 2 * 1_048_576;
-/** What goes through JSON, and into the store, is gone through by recursion there. */
-const MAX_JSON_LEVELS = 32;
 const MAX_HEADER_BYTES = 16_384;
 const MAX_PATH_PARAMETER_CHARACTERS = 4_096;
 const DEFAULT_HEAD_TIMEOUT_MS = 5_000;
@@ -88,10 +78,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const sockets = trackSockets(server, options);
   const pages = new Pages();
   const authorization = new Authorization(options.authorization);
-  addBoundaries(app, options.logger, pages);
+  addBoundaries(app, options.logger);
+  addCors(app, REST_PREFIX, options.corsOrigins);
+  answerUnknown(app, pages);
   await addOpenApi(app, options.version);
   addHealthRoutes(app, { ...options, authorization });
-  await app.register(async (api) => addApi(api, options, authorization), { prefix: "/api/v1" });
+  await app.register(async (api) => addRest(api, options, authorization), { prefix: REST_PREFIX });
   return {
     server,
     listen: (address) => listen(app, server, address),
@@ -131,7 +123,7 @@ function createApp(options: HttpServerOptions): { server: Server; app: FastifyIn
 }
 
 /** What holds for every answer, and for everything that goes wrong. */
-function addBoundaries(app: FastifyInstance, logger: HttpLogger, pages: Pages): void {
+function addBoundaries(app: FastifyInstance, logger: HttpLogger): void {
   app.setValidatorCompiler(({ schema, httpPart }) =>
     compileShapeCheck(schema as TSchema, requestPart(httpPart)),
   );
@@ -158,38 +150,26 @@ function addBoundaries(app: FastifyInstance, logger: HttpLogger, pages: Pages): 
         "an http request failed",
       );
     }
-    return sendProblem(reply, problem);
+    return sendProblem(reply, problem, retryAfterOf(error));
   });
-  app.setNotFoundHandler(
-    (request, reply) => pages.serve(request, reply) ?? sendProblem(reply, createProblem("not-found")),
-  );
 }
 
-function addApi(api: FastifyInstance, options: HttpServerOptions, authorization: Authorization): void {
-  api.addHook("onRequest", async (request) => {
-    await authorization.check(request);
-  });
-  acceptJson(api);
-  addTokenRoutes(api, options.tokens, authorization);
-  addSessionRoutes(api, options.sessions, authorization);
-  addMessageRoutes(api, options.messages, authorization);
-  addBackupRoutes(api, options.backups, authorization);
-  for (const objects of options.objects) addObjectRoutes(api, objects, authorization);
-}
-
-/** Bodies are JSON, whatever their content type says: `curl -d` and merge patches come with others. */
-function acceptJson(api: FastifyInstance): void {
-  const parse = api.getDefaultJsonParser("error", "error");
-  api.removeAllContentTypeParsers();
-  api.addContentTypeParser("*", { parseAs: "string" }, (request, body, done) => {
-    if (body === "") return done(null, undefined);
-    if (isNestedDeeper(body as string, MAX_JSON_LEVELS)) {
-      return done(new RequestError("invalid", `the body is nested more than ${MAX_JSON_LEVELS} levels deep`));
+/** What no route answers: pages, OPTIONS, and methods that an address does not have (RFC 9110 §15.5.6). */
+function answerUnknown(app: FastifyInstance, pages: Pages): void {
+  const routes = new RouteTable();
+  routes.follow(app);
+  app.setNotFoundHandler((request, reply) => {
+    const served = pages.serve(request, reply);
+    if (served) return served;
+    const methods = routes.methodsAt(request.url);
+    if (methods.length === 0) return sendProblem(reply, createProblem("not-found"));
+    void reply.header("allow", methods.join(", "));
+    if (request.method === "OPTIONS") {
+      answerPreflight(request, reply);
+      return reply.code(204).send();
     }
-    return parse(request, body as string, (error, value) => {
-      if (error) done(new RequestError("invalid", "the body is not valid JSON"));
-      else done(null, value);
-    });
+    const detail = `this address has no ${request.method}; it has ${methods.join(", ")}`;
+    return sendProblem(reply, { ...createProblem("invalid", detail), status: 405 });
   });
 }
 

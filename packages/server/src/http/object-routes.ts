@@ -1,23 +1,16 @@
-import { DEFAULT_PAGE_LIMIT, PageQuery, pageSchema } from "@weir/api";
-import type { FastifyInstance } from "fastify";
+import { DEFAULT_PAGE_LIMIT, NamePath, PageQuery, pageSchema } from "@weir/api";
 import type { ObjectAdmin } from "../admin/object-admin.ts";
 import type { Authorization } from "./authorization.ts";
 import { preconditionOf, versionTag } from "./entity-tag.ts";
 import { type ObjectSchemas, objectSchemas } from "./object-schemas.ts";
+import { presentPage } from "./presenters.ts";
+import type { RestApi } from "./rest-api.ts";
 
 /** What is used of the use cases of one kind of named objects. */
 export type ObjectUseCases = Pick<ObjectAdmin<unknown>, "path" | "noun" | "list" | "get" | "put" | "delete">;
 
-interface WithName {
-  readonly name: string;
-}
-
 /** List, read, put, delete: the same manners for every kind of named objects. */
-export function addObjectRoutes(
-  api: FastifyInstance,
-  objects: ObjectUseCases,
-  authorization: Authorization,
-): void {
+export function addObjectRoutes(api: RestApi, objects: ObjectUseCases, authorization: Authorization): void {
   const schemas = objectSchemas[objects.path];
   if (!schemas) throw new Error(`there are no schemas for ${objects.path}`);
   addReading(api, objects, schemas, authorization);
@@ -25,7 +18,7 @@ export function addObjectRoutes(
 }
 
 function addReading(
-  api: FastifyInstance,
+  api: RestApi,
   objects: ObjectUseCases,
   { shown }: ObjectSchemas,
   authorization: Authorization,
@@ -33,7 +26,7 @@ function addReading(
   const { path, noun } = objects;
   const tags = [path];
 
-  api.get<{ Querystring: PageQuery }>(
+  api.get(
     `/${path}`,
     {
       schema: {
@@ -45,14 +38,14 @@ function addReading(
     },
     async (request) => {
       const { cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
-      const { items, next } = objects.list(authorization.callerOf(request), cursor, limit);
-      return { items: items.map((item) => item.shown), next };
+      const page = objects.list(authorization.callerOf(request), cursor, limit);
+      return presentPage(page, (item) => item.shown);
     },
   );
 
-  api.get<{ Params: WithName }>(
+  api.get(
     `/${path}/:name`,
-    { schema: { tags, summary: `Read a ${noun}`, response: { 200: shown } } },
+    { schema: { tags, summary: `Read a ${noun}`, params: NamePath, response: { 200: shown } } },
     async (request, reply) => {
       const found = objects.get(authorization.callerOf(request), request.params.name);
       return reply.header("etag", versionTag(found.version)).send(found.shown);
@@ -61,7 +54,7 @@ function addReading(
 }
 
 function addWriting(
-  api: FastifyInstance,
+  api: RestApi,
   objects: ObjectUseCases,
   { put, shown }: ObjectSchemas,
   authorization: Authorization,
@@ -69,12 +62,13 @@ function addWriting(
   const { path, noun } = objects;
   const tags = [path];
 
-  api.put<{ Params: WithName; Body: unknown }>(
+  api.put(
     `/${path}/:name`,
     {
       schema: {
         tags,
         summary: `Make or replace a ${noun}; it counts at once`,
+        params: NamePath,
         body: put,
         response: { 200: shown, 201: shown },
       },
@@ -88,9 +82,9 @@ function addWriting(
     },
   );
 
-  api.delete<{ Params: WithName }>(
+  api.delete(
     `/${path}/:name`,
-    { schema: { tags, summary: `Delete a ${noun}; that counts at once` } },
+    { schema: { tags, summary: `Delete a ${noun}; that counts at once`, params: NamePath } },
     async (request, reply) => {
       const caller = authorization.callerOf(request);
       await objects.delete(caller, request.params.name, preconditionOf(request));

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { contentTag } from "./entity-tag.ts";
 
 interface Page {
   readonly contentType: string;
@@ -19,8 +19,7 @@ export class Pages {
   /** @param path from the root, such as `/demo/index.html`; a page at `/demo/` is served at that address */
   add(path: string, contentType: string, body: string | Uint8Array): void {
     const bytes = Buffer.from(body);
-    const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-    this.#byPath.set(path, { contentType, body: bytes, etag });
+    this.#byPath.set(path, { contentType, body: bytes, etag: contentTag(bytes) });
   }
 
   /** Answers with the page at the request's path; undefined: there is none. */

@@ -1,9 +1,80 @@
-import type { CreatedToken, PolicyEntry, Session, Token } from "@weir/api";
+import type {
+  AccessAnswer as ShownAccessAnswer,
+  AuditEntry as ShownAuditEntry,
+  CreatedToken,
+  PolicyEntry,
+  RetainedMessage,
+  Session,
+  Token,
+} from "@weir/api";
+import type { AccessAnswer } from "../admin/access-explainer.ts";
+import type { AuditEntry } from "../admin/audit-log.ts";
+import type { Message } from "../admin/retained-admin.ts";
 import { declareLimits } from "../admin/limits-declaration.ts";
 import { declareMint } from "../admin/mint-declaration.ts";
+import type { Page } from "../admin/page.ts";
 import { formatTime } from "../admin/rfc3339-time.ts";
 import type { SessionView, SubscriptionView } from "../admin/session-admin.ts";
 import type { ShownToken } from "../admin/token-admin.ts";
+
+/** A part of a list as REST shows it. */
+export function presentPage<T, Shown>(
+  { items, next }: Page<T>,
+  present: (item: T) => Shown,
+): { items: Shown[]; next?: string } {
+  return { items: items.map(present), ...(next !== undefined && { next }) };
+}
+
+/** What was changed as REST shows it. */
+export function presentAuditEntry({ target, query, members, actor, ...entry }: AuditEntry): ShownAuditEntry {
+  return {
+    ...entry,
+    actor: { ...actor },
+    ...(target !== undefined && { target }),
+    ...(query && { query: { ...query } }),
+    ...(members && { members: [...members] }),
+  };
+}
+
+/** A retained message as REST shows it. */
+export function presentRetained(message: Message): RetainedMessage {
+  const { topic, payload, qos, properties = {}, expiresAtMs } = message;
+  const { contentType, responseTopic, correlationData, userProperties } = properties;
+  return {
+    topic: topic.name,
+    ...presentPayload(payload),
+    qos,
+    ...(isTime(expiresAtMs) && { expiresAt: formatTime(expiresAtMs) }),
+    ...(contentType !== undefined && { contentType }),
+    ...(responseTopic !== undefined && { responseTopic }),
+    ...(correlationData && { correlationDataBase64: Buffer.from(correlationData).toString("base64") }),
+    ...(userProperties && { userProperties: userProperties.map(([name, value]) => [name, value]) }),
+  };
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Text where it is text. */
+function presentPayload(payload: Uint8Array): Pick<RetainedMessage, "payload" | "payloadBase64"> {
+  try {
+    return { payload: utf8.decode(payload) };
+  } catch {
+    return { payloadBase64: Buffer.from(payload).toString("base64") };
+  }
+}
+
+/** Why something is allowed or not, as REST shows it. */
+export function presentAccessAnswer({ entries, effective, ...answer }: AccessAnswer): ShownAccessAnswer {
+  return {
+    ...answer,
+    entries: entries.map(({ entry, from, filters }) => ({
+      entry: entry as PolicyEntry,
+      from,
+      filters: [...filters],
+    })),
+    ...(effective && { effective: [...effective] }),
+  };
+}
 
 /** A token as REST shows it. */
 export function presentToken(token: ShownToken): Token {
@@ -49,6 +120,10 @@ export function presentSession(view: SessionView): Session {
     identity: { realm: view.identity.realm, subject: view.identity.subject },
     tenant: view.tenant,
     ...(view.tokenId !== undefined && { token: view.tokenId }),
+    ...(view.provider !== undefined && { provider: view.provider }),
+    ...(view.issuer !== undefined && { issuer: view.issuer }),
+    ...(view.keyId !== undefined && { kid: view.keyId }),
+    ...(view.groups && { groups: [...view.groups] }),
     ...(view.address !== undefined && { address: view.address }),
     ...(view.transport !== undefined && { transport: view.transport }),
     ...(protocol !== undefined && { protocol }),
@@ -58,6 +133,8 @@ export function presentSession(view: SessionView): Session {
     ...(view.sessionExpiryS < NEVER_S && { sessionExpiry: view.sessionExpiryS }),
     subscriptions: view.subscriptions.map(presentSubscription),
     queued: view.queued,
+    queuedBytes: view.queuedBytes,
+    queuePolicy: view.queuePolicy,
     inFlight: view.inFlight,
     dropped: view.dropped,
   };

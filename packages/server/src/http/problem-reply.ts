@@ -12,10 +12,13 @@ import { AdminError } from "../admin/admin-error.ts";
 export class RequestError extends Error {
   override readonly name = "RequestError";
   readonly code: ProblemCode;
+  /** Seconds, with `rate`. */
+  readonly retryAfterS: number | undefined;
 
-  constructor(code: ProblemCode, message: string) {
+  constructor(code: ProblemCode, message: string, retryAfterS?: number) {
     super(message);
     this.code = code;
+    this.retryAfterS = retryAfterS;
   }
 }
 
@@ -35,7 +38,7 @@ export function problemOf(error: unknown): Problem {
 const KEY = /\bweir_([0-9a-z]{1,64})_[\w-]+/g;
 
 /** A detail may quote the request, and a key may have slipped into that. Its id is no secret. */
-function maskKeys(detail: string): string {
+export function maskKeys(detail: string): string {
   return detail.replace(KEY, "weir_$1_[redacted]");
 }
 
@@ -46,7 +49,14 @@ const FRAMEWORK_DETAILS: Readonly<Record<string, string>> = {
   FST_ERR_MAX_PARAM_LENGTH: "a part of the path is too long",
 };
 
-export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+/** When it is worth trying again, where that is known. */
+export function retryAfterOf(error: unknown): number | undefined {
+  return error instanceof AdminError || error instanceof RequestError ? error.retryAfterS : undefined;
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem, retryAfterS?: number): FastifyReply {
+  if (retryAfterS !== undefined)
+    void reply.header("retry-after", String(Math.max(1, Math.ceil(retryAfterS))));
   if (problem.status === problemStatus.unauthenticated) {
     void reply.header("www-authenticate", 'Bearer realm="weir"');
   }

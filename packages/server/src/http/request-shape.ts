@@ -16,8 +16,8 @@ interface Finding {
   readonly message: string;
 }
 
-/** Entries of ACLs are left to the use case, whose messages say more. */
-const LEFT_TO_USE_CASE = /^\/acl\/\d/;
+/** Entries of ACLs and policies are left to the use case, whose messages say more. */
+const LEFT_TO_USE_CASE = /^(?:\/mint)?\/(?:acl|entries)\/\d/;
 /** Follow-ups of findings that say more. */
 const UNHELPFUL: readonly string[] = ["boolean", "anyOf", "additionalProperties", "unevaluatedProperties"];
 
@@ -25,7 +25,7 @@ const UNHELPFUL: readonly string[] = ["boolean", "anyOf", "additionalProperties"
 export function compileShapeCheck(schema: TSchema, part: RequestPart): ShapeCheck {
   const validator = Compile(schema);
   return (value) => {
-    const converted = part === "body" ? value : Convert(schema, { ...(value as object) });
+    const converted = part === "query" ? Convert(schema, { ...(value as object) }) : value;
     if (validator.Check(converted)) return { value: converted };
     const detail = describeFirst(validator, converted, part);
     return detail === undefined ? { value: converted } : { error: new AdminError("invalid", detail) };

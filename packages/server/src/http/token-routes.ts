@@ -1,6 +1,7 @@
 import {
   CreatedToken,
   DEFAULT_PAGE_LIMIT,
+  IdPath,
   PageQuery,
   pageSchema,
   Token,
@@ -8,69 +9,24 @@ import {
   TokenDeleteQuery,
   TokenPatch,
 } from "@weir/api";
-import type { FastifyInstance } from "fastify";
+import type { FastifyReply } from "fastify";
 import type { JsonObject } from "../admin/merge-patch.ts";
-import type { TokenAdmin } from "../admin/token-admin.ts";
+import type { ShownToken, TokenAdmin } from "../admin/token-admin.ts";
 import type { Authorization } from "./authorization.ts";
-import { presentCreatedToken, presentToken } from "./presenters.ts";
-
-interface WithId {
-  readonly id: string;
-}
+import { contentTag, requireTag } from "./entity-tag.ts";
+import { presentCreatedToken, presentPage, presentToken } from "./presenters.ts";
+import type { RestApi } from "./rest-api.ts";
 
 const tags = ["tokens"];
 
-export function addTokenRoutes(api: FastifyInstance, tokens: TokenAdmin, authorization: Authorization): void {
+export function addTokenRoutes(api: RestApi, tokens: TokenAdmin, authorization: Authorization): void {
   addReading(api, tokens, authorization);
-  addWriting(api, tokens, authorization);
+  addMaking(api, tokens, authorization);
+  addChanging(api, tokens, authorization);
 }
 
-function addWriting(api: FastifyInstance, tokens: TokenAdmin, authorization: Authorization): void {
-  api.post<{ Body: TokenCreate }>(
-    "/tokens",
-    { schema: { tags, summary: "Make an access token", body: TokenCreate, response: { 201: CreatedToken } } },
-    async (request, reply) => {
-      const { token, key } = await tokens.create(authorization.callerOf(request), request.body);
-      return reply
-        .code(201)
-        .header("location", `/api/v1/tokens/${token.id}`)
-        .send(presentCreatedToken(token, key));
-    },
-  );
-
-  api.patch<{ Params: WithId; Body: TokenPatch }>(
-    "/tokens/:id",
-    {
-      schema: {
-        tags,
-        summary: "Change an access token while it is in use",
-        body: TokenPatch,
-        response: { 200: Token },
-      },
-    },
-    async (request) => {
-      const patch = request.body as JsonObject;
-      return presentToken(await tokens.update(authorization.callerOf(request), request.params.id, patch));
-    },
-  );
-
-  api.delete<{ Params: WithId; Querystring: TokenDeleteQuery }>(
-    "/tokens/:id",
-    {
-      schema: { tags, summary: "Delete an access token; its connections end", querystring: TokenDeleteQuery },
-    },
-    async (request, reply) => {
-      await tokens.delete(authorization.callerOf(request), request.params.id, {
-        deletesSessions: request.query.sessions ?? false,
-        keepsMinted: request.query.minted === "keep",
-      });
-      return reply.code(204).send();
-    },
-  );
-}
-
-function addReading(api: FastifyInstance, tokens: TokenAdmin, authorization: Authorization): void {
-  api.get<{ Querystring: PageQuery }>(
+function addReading(api: RestApi, tokens: TokenAdmin, authorization: Authorization): void {
+  api.get(
     "/tokens",
     {
       schema: {
@@ -82,20 +38,87 @@ function addReading(api: FastifyInstance, tokens: TokenAdmin, authorization: Aut
     },
     async (request) => {
       const { cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
-      const { items, next } = tokens.list(authorization.callerOf(request), cursor, limit);
-      return { items: items.map(presentToken), next };
+      return presentPage(tokens.list(authorization.callerOf(request), cursor, limit), presentToken);
     },
   );
 
   api.get(
     "/tokens/self",
     { schema: { tags, summary: "Read the caller's own access token", response: { 200: Token } } },
-    async (request) => presentToken(tokens.self(authorization.callerOf(request))),
+    async (request, reply) => sendToken(reply, tokens.self(authorization.callerOf(request))),
   );
 
-  api.get<{ Params: WithId }>(
+  api.get(
     "/tokens/:id",
-    { schema: { tags, summary: "Read an access token", response: { 200: Token } } },
-    async (request) => presentToken(tokens.get(authorization.callerOf(request), request.params.id)),
+    { schema: { tags, summary: "Read an access token", params: IdPath, response: { 200: Token } } },
+    async (request, reply) =>
+      sendToken(reply, tokens.get(authorization.callerOf(request), request.params.id)),
   );
+}
+
+function addMaking(api: RestApi, tokens: TokenAdmin, authorization: Authorization): void {
+  api.post(
+    "/tokens",
+    { schema: { tags, summary: "Make an access token", body: TokenCreate, response: { 201: CreatedToken } } },
+    async (request, reply) => {
+      const { token, key } = await tokens.create(authorization.callerOf(request), request.body);
+      return reply
+        .code(201)
+        .headers({ location: `/api/v1/tokens/${token.id}`, etag: tagOf(token) })
+        .send(presentCreatedToken(token, key));
+    },
+  );
+}
+
+function addChanging(api: RestApi, tokens: TokenAdmin, authorization: Authorization): void {
+  api.patch(
+    "/tokens/:id",
+    {
+      schema: {
+        tags,
+        summary: "Change an access token while it is in use",
+        params: IdPath,
+        body: TokenPatch,
+        response: { 200: Token },
+      },
+    },
+    async (request, reply) => {
+      const caller = authorization.callerOf(request);
+      const { id } = request.params;
+      requireTag(request, () => tagOf(tokens.get(caller, id)));
+      return sendToken(reply, await tokens.update(caller, id, request.body as JsonObject));
+    },
+  );
+
+  api.delete(
+    "/tokens/:id",
+    {
+      schema: {
+        tags,
+        summary: "Delete an access token; its connections end",
+        params: IdPath,
+        querystring: TokenDeleteQuery,
+      },
+    },
+    async (request, reply) => {
+      const caller = authorization.callerOf(request);
+      const { id } = request.params;
+      requireTag(request, () => tagOf(tokens.get(caller, id)));
+      await tokens.delete(caller, id, {
+        deletesSessions: request.query.sessions ?? false,
+        keepsMinted: request.query.minted === "keep",
+      });
+      return reply.code(204).send();
+    },
+  );
+}
+
+function sendToken(reply: FastifyReply, token: ShownToken): FastifyReply {
+  return reply.header("etag", tagOf(token)).send(presentToken(token));
+}
+
+/** Its use is no change of a token. */
+function tagOf(token: ShownToken): string {
+  const { lastUsedAt: _, ...settings } = presentToken(token);
+  return contentTag(JSON.stringify(settings));
 }

@@ -12,7 +12,7 @@ export const limitNames = [
   "limits.connectRate",
   "limits.tlsHandshakeRate",
   "limits.maxHttpConnections",
-  "limits.maxTickets",
+  "limits.httpRequestRate",
   "limits.maxBufferBytes",
   "limits.maxUserProperties",
   "limits.maxTopicBytes",

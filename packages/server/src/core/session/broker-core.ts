@@ -15,6 +15,7 @@ import type { ClientServices } from "./client-services.ts";
 import type { Limits } from "./limits.ts";
 import { isWithinLimits, refusalOf, refusalText, tooManyRetained } from "./publish-rules.ts";
 import { recoverTenant } from "./recovery.ts";
+import { readableRetained } from "./retained-delivery.ts";
 import { RemoteSubscriber } from "./remote-subscriber.ts";
 import { SessionDirectory } from "./session-directory.ts";
 
@@ -143,6 +144,11 @@ export class BrokerCore {
     }
     await router.publish(this.#messageOf(request, router));
     return { kind: "accepted" };
+  }
+
+  /** The retained messages that a filter matches and the principal may read, each once. */
+  readableRetained(principal: Principal, topicFilter: string): Iterable<Message> {
+    return readableRetained(this.#routerOf(principal.tenant), principal, topicFilter);
   }
 
   /** From now on every message on its topics is logged, and kept as long as it says. */

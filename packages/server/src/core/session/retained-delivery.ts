@@ -1,4 +1,5 @@
 import { isShared, type Qos, splitLevels } from "@weir/protocol";
+import type { Principal } from "../access/principal.ts";
 import type { Message } from "../ports/message.ts";
 import { type Delivery, mergeDelivery } from "../routing/delivery.ts";
 import type { Router } from "../routing/router.ts";
@@ -21,12 +22,32 @@ export function* retainedFor(
   subscription: Subscription,
   known: readonly GrantedFilter[] = [],
 ): Generator<{ message: Message; delivery: Delivery }> {
+  for (const { message, qos } of retainedMatching(router, subscription.granted, known))
+    yield { message, delivery: retainedDelivery(subscription, qos) };
+}
+
+/** The retained messages that a principal may read of a filter, each once. */
+export function* readableRetained(
+  router: Router,
+  { policy }: Principal,
+  topicFilter: string,
+): Generator<Message> {
+  const { filters, checked } = policy.effectiveFilters(topicFilter, 2);
+  for (const { message } of retainedMatching(router, filters, []))
+    if (!checked || policy.canRead(message.topic.name, message.topic.levels)) yield message;
+}
+
+function* retainedMatching(
+  router: Router,
+  filters: readonly GrantedFilter[],
+  known: readonly GrantedFilter[],
+): Generator<{ message: Message; qos: Qos }> {
   const seen: SplitFilter[] = known.map(split);
-  for (const granted of subscription.granted) {
+  for (const granted of filters) {
     const filter = split(granted);
     for (const message of router.retained.match(filter.levels)) {
       const isSeen = seen.some((other) => levelsMatch(other.levels, message.topic.levels));
-      if (!isSeen) yield { message, delivery: retainedDelivery(subscription, filter.qos) };
+      if (!isSeen) yield { message, qos: filter.qos };
     }
     seen.push(filter);
   }

@@ -11,6 +11,11 @@ export interface SessionView {
   readonly tenant: string;
   readonly identity: Identity;
   readonly tokenId?: string;
+  readonly provider?: string;
+  readonly issuer?: string;
+  /** Of the key that signed the JWT. */
+  readonly keyId?: string;
+  readonly groups?: readonly string[];
   readonly connected: boolean;
   readonly address?: string;
   readonly transport?: TransportKind;
@@ -43,6 +48,10 @@ export function viewOf(session: Session): SessionView {
     tenant: session.tenant,
     identity: principal.identity,
     ...(principal.tokenId !== undefined && { tokenId: principal.tokenId }),
+    ...(principal.provider !== undefined && { provider: principal.provider }),
+    ...(principal.issuer !== undefined && { issuer: principal.issuer }),
+    ...(principal.keyId !== undefined && { keyId: principal.keyId }),
+    ...(principal.groups && { groups: principal.groups }),
     connected: attachment !== undefined,
     ...(attachment && {
       address: attachment.peer.address,
