@@ -11,5 +11,6 @@ export * from "./problem.ts";
 export * from "./provider.ts";
 export * from "./retained.ts";
 export * from "./session.ts";
+export * from "./ticket.ts";
 export * from "./token.ts";
 export * from "./weir-client.ts";

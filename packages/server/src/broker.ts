@@ -13,10 +13,12 @@ import { ObjectAdmin } from "./admin/object-admin.ts";
 import { policyObjects } from "./admin/policy-objects.ts";
 import { providerObjects } from "./admin/provider-objects.ts";
 import { SessionAdmin } from "./admin/session-admin.ts";
+import { TicketAdmin } from "./admin/ticket-admin.ts";
 import { TokenAdmin } from "./admin/token-admin.ts";
 import { AnonymousAccess } from "./auth/anonymous-access.ts";
 import { isLocalRequest } from "./auth/known-host.ts";
 import { findUnboundHolder } from "./auth/policy-holders.ts";
+import { TicketStore } from "./auth/ticket-store.ts";
 import { TokenAccess } from "./auth/token-access.ts";
 import { SystemClock } from "./clock/system-clock.ts";
 import type { Config, LogLevel } from "./config/config.ts";
@@ -321,6 +323,11 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
     logger,
     tenant: TENANT,
     anonymous: toAnonymousAccess(config),
+    tickets: new TicketStore({
+      clock,
+      maxTickets: config.limits.maxTickets,
+      exceeded: () => (counters.limitReached["limits.maxTickets"] += 1),
+    }),
     sessions: () => core.sessions,
   });
   const { authenticator } = access;
@@ -407,6 +414,7 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     maxRequestRate: config.limits.httpRequestRate,
     nowMs: () => clock.nowMs(),
     rateExceeded: () => void (counters.limitReached["limits.httpRequestRate"] += 1),
+    tickets: new TicketAdmin(access.tickets),
     backups,
     metrics,
     logger,

@@ -10,8 +10,10 @@ import { MessageAdmin } from "../src/admin/message-admin.ts";
 import { PrincipalSource } from "../src/admin/principal-source.ts";
 import { RetainedAdmin } from "../src/admin/retained-admin.ts";
 import { type AdminSession, SessionAdmin, type SessionView } from "../src/admin/session-admin.ts";
+import { TicketAdmin } from "../src/admin/ticket-admin.ts";
 import { TokenAdmin } from "../src/admin/token-admin.ts";
 import { isLocalRequest } from "../src/auth/known-host.ts";
+import { TicketStore } from "../src/auth/ticket-store.ts";
 import { TokenAccess } from "../src/auth/token-access.ts";
 import type { Principal, PrincipalEnd } from "../src/core/access/principal.ts";
 import { createCounters } from "../src/core/ports/telemetry.ts";
@@ -148,6 +150,7 @@ export class RestFixture {
       logger: this.#logger,
       tenant: "default",
       anonymous: undefined,
+      tickets: new TicketStore({ clock: this.clock, maxTickets: 10, exceeded: () => {} }),
       sessions: () => this.#directory,
     });
   }
@@ -262,6 +265,7 @@ export class RestFixture {
         maxEntries: 5,
         announce: (_tenant, topic) => void this.announced.push(topic),
       }),
+      tickets: new TicketAdmin(this.access.tickets),
       backups: new BackupAdmin({ store: undefined, clock, logger }),
       metrics: this.#metrics,
       logger,

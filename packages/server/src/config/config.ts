@@ -89,6 +89,8 @@ export interface LimitsConfig {
   readonly maxHttpConnections: number;
   readonly httpRequestRate: number;
   readonly auditEntries: number;
+  /** One-time tickets that have not been used yet. */
+  readonly maxTickets: number;
   /** User properties of one packet. */
   readonly maxUserProperties: number;
   /** Levels of all the filters of a session together. */

@@ -149,6 +149,7 @@ function limitsConfig(values: SettingValues): Config["limits"] {
     maxHttpConnections: values.number("limits.maxHttpConnections"),
     httpRequestRate: values.number("limits.httpRequestRate"),
     auditEntries: values.number("limits.auditEntries"),
+    maxTickets: values.number("limits.maxTickets"),
     maxUserProperties: values.number("limits.maxUserProperties"),
     maxSubscriptionLevels: values.number("limits.maxSubscriptionLevels"),
     inFlightBytes: values.number("limits.inFlightBytes"),

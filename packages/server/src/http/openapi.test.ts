@@ -57,6 +57,7 @@ const calls = [
   ...["POST /messages", "PUT /topics/{topic}"],
   ...["GET /retained", "DELETE /retained"],
   ...["policies", "groups", "providers"].flatMap(named),
+  "POST /tickets",
   "POST /access/explain",
   "GET /audit",
   ...["POST /backups", "GET /backups", "GET /backups/{id}"],

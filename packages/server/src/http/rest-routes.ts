@@ -3,6 +3,7 @@ import type { FastifyInstance } from "fastify";
 import type { AccessExplainer } from "../admin/access-explainer.ts";
 import type { MessageAdmin } from "../admin/message-admin.ts";
 import type { RetainedAdmin } from "../admin/retained-admin.ts";
+import type { TicketAdmin } from "../admin/ticket-admin.ts";
 import type { TokenAdmin } from "../admin/token-admin.ts";
 import { addAccessRoutes } from "./access-routes.ts";
 import { addAuditing, type AuditUseCases } from "./audit-hook.ts";
@@ -18,6 +19,7 @@ import { RequestRate } from "./request-rate.ts";
 import type { RestApi } from "./rest-api.ts";
 import { addRetainedRoutes } from "./retained-routes.ts";
 import { addSessionRoutes, type SessionUseCases } from "./session-routes.ts";
+import { addTicketRoutes } from "./ticket-routes.ts";
 import { addTokenRoutes } from "./token-routes.ts";
 
 /** The use cases that REST presents, and its manners. */
@@ -28,6 +30,7 @@ export interface RestOptions {
   readonly retained: RetainedAdmin;
   readonly access: AccessExplainer;
   readonly audit: AuditUseCases;
+  readonly tickets: TicketAdmin;
   readonly backups: BackupUseCases;
   /** Policies, groups and the like: one for each kind. */
   readonly objects: readonly ObjectUseCases[];
@@ -63,6 +66,7 @@ function addRoutes(api: RestApi, options: RestOptions, authorization: Authorizat
   addRetainedRoutes(api, options.retained, authorization);
   addAccessRoutes(api, options.access, authorization);
   addAuditRoutes(api, options.audit, authorization);
+  addTicketRoutes(api, options.tickets, authorization);
   addBackupRoutes(api, options.backups, authorization);
   for (const objects of options.objects) addObjectRoutes(api, objects, authorization);
 }
