@@ -3,7 +3,6 @@
  *
  *   node --conditions=@weir/source bench/routing.ts
  */
-import { compilePolicy, type Policy } from "../packages/server/src/core/access/policy.ts";
 import { Router, type RouterOptions } from "../packages/server/src/core/routing/router.ts";
 import type { Recipient, Subscription } from "../packages/server/src/core/routing/subscription.ts";
 import { InFlight } from "../packages/server/src/core/session/in-flight.ts";
@@ -94,7 +93,9 @@ function measureInFlight(): void {
       message: undefined,
       seq: undefined,
       retain: false,
-      identifiers: [],
+      subscriptionIdentifiers: undefined,
+      dup: false,
+      messageExpiryInterval: undefined,
       origin: undefined,
       hasPosition: false,
       isOutstanding: true,
@@ -111,39 +112,7 @@ function measureInFlight(): void {
   });
 }
 
-function policyOf(entries: number, withDeny: boolean): Policy {
-  const allowed = Array.from({ length: entries }, (_, index) => ({
-    actions: ["publish", "subscribe"] as const,
-    topic: `data/user-${index}/#`,
-  }));
-  const denied = withDeny
-    ? [{ effect: "deny", actions: ["subscribe"], topic: "data/+/+/speed" } as const]
-    : [];
-  return compilePolicy([...allowed, ...denied], { subject: "alice", clientId: "phone", tokenId: "t1" });
-}
-
-function measurePolicy(entries: number): void {
-  const policy = policyOf(entries, false);
-  const known = Math.min(entries, 1_024) - 1;
-  measure(`may publish, ${entries} entries`, 200_000, (operations) => {
-    for (let done = 0; done < operations; done++)
-      if (policy.checkPublish(topics[done & known]!, levels[done & known]!, 0, false) === "allowed") sum++;
-  });
-  const denying = policyOf(entries, true);
-  measure(`may read, ${entries} entries and a deny`, 200_000, (operations) => {
-    for (let done = 0; done < operations; done++)
-      if (denying.canRead(topics[done & known]!, levels[done & known]!)) sum++;
-  });
-  measure(`effective filters of #, ${entries} entries`, entries > 100 ? 1_000 : 50_000, (operations) => {
-    for (let done = 0; done < operations; done++) policy.effectiveFilters("#", 1);
-  });
-  measure(`compile, ${entries} entries`, entries > 100 ? 500 : 20_000, (operations) => {
-    for (let done = 0; done < operations; done++) policyOf(entries, false);
-  });
-}
-
 measureTree();
 measureRecipients();
 measureInFlight();
-for (const entries of [1, 8, 1_000]) measurePolicy(entries);
 if (sum === 0) console.log("nothing was measured");

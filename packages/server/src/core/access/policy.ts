@@ -28,7 +28,8 @@ interface ActionRules {
 /** Topics that only the broker publishes to, or nobody does (semantics.md §1.2). */
 const UNPUBLISHABLE: readonly string[] = ["$SYS", "$share", "$audit", "$client"];
 /** What a policy of more rules said is remembered; for fewer the memos would be larger than their use. */
-const MEMO_ABOVE_RULES = 64;
+const MEMO_GRANTS_ABOVE_RULES = 16;
+const MEMO_TOPICS_ABOVE_RULES = 64;
 const MEMO_TOPICS = 1_024;
 /** In filters, those asked for and those granted. */
 const MEMO_GRANTS = 4_096;
@@ -64,9 +65,9 @@ export class Policy {
     this.#publish = rulesFor("publish", rules);
     this.#subscribe = rulesFor("subscribe", rules);
     this.#replay = rulesFor("replay", rules);
-    if (rules.length <= MEMO_ABOVE_RULES) return;
-    this.#topics = new BoundedMemo(MEMO_TOPICS, () => 1);
-    this.#grants = new BoundedMemo(MEMO_GRANTS, ({ filters }) => 1 + filters.length);
+    if (rules.length > MEMO_GRANTS_ABOVE_RULES)
+      this.#grants = new BoundedMemo(MEMO_GRANTS, ({ filters }) => 1 + filters.length);
+    if (rules.length > MEMO_TOPICS_ABOVE_RULES) this.#topics = new BoundedMemo(MEMO_TOPICS, () => 1);
   }
 
   /** Whether it was made of equal rules in this order. */
