@@ -10,6 +10,10 @@ export const Scope = Type.Enum(
   { description: "What it may do over REST; admin is all of them in its tenant, tenants is the system's" },
 );
 
+export const QueuePolicy = Type.Enum(["drop-oldest", "drop-newest", "latest-per-topic", "disconnect"], {
+  description: "What becomes of a session's queue that has reached a bound",
+});
+
 const limits = {
   connections: Type.Integer({ minimum: 0 }),
   publishRate: Type.Number({ minimum: 0, description: "Messages a second" }),
@@ -17,6 +21,8 @@ const limits = {
   subscriptions: Type.Integer({ minimum: 0 }),
   queuedMessages: Type.Integer({ minimum: 0 }),
   queuedBytes: Type.Integer({ minimum: 0 }),
+  queuedAge: Type.Integer({ minimum: 0, description: "Seconds that a message may wait for a session" }),
+  queuePolicy: QueuePolicy,
   sessionExpiry: Type.Integer({ minimum: 0, description: "Seconds" }),
 };
 export const Limits = Type.Partial(Type.Object(limits), {
@@ -148,6 +154,8 @@ const LimitsPatch = Type.Object(
     subscriptions: orNull(limits.subscriptions),
     queuedMessages: orNull(limits.queuedMessages),
     queuedBytes: orNull(limits.queuedBytes),
+    queuedAge: orNull(limits.queuedAge),
+    queuePolicy: orNull(limits.queuePolicy),
     sessionExpiry: orNull(limits.sessionExpiry),
   },
   { additionalProperties: false },

@@ -1,10 +1,10 @@
 import type { Scope } from "../core/access/access-token.ts";
 import type { AuthorizationGroup, NamedPolicy } from "../core/access/authorization-group.ts";
 import type { OAuthProvider } from "../core/access/oauth-provider.ts";
-import type { PrincipalLimits } from "../core/access/principal-limits.ts";
 import { usesClientId } from "../core/access/template.ts";
 import type { NamedObject } from "../core/objects/named-objects.ts";
 import { AdminError } from "./admin-error.ts";
+import { declareLimits, type LimitsDeclaration, parseLimits } from "./limits-declaration.ts";
 import type { ObjectKind } from "./object-admin.ts";
 import { type Caller, hasScope } from "./scope.ts";
 
@@ -12,7 +12,7 @@ interface GroupDeclaration {
   readonly provider: string;
   readonly value: string;
   readonly policies?: readonly string[];
-  readonly limits?: Omit<PrincipalLimits, "sessionExpiryS"> & { readonly sessionExpiry?: number };
+  readonly limits?: LimitsDeclaration;
   readonly scopes?: readonly string[];
 }
 
@@ -45,15 +45,9 @@ export function groupObjects(references: GroupReferences): ObjectKind<Authorizat
       return group;
     },
     present({ value: { provider, value, policies, limits, scopes } }) {
-      const { sessionExpiryS, ...others } = limits;
-      const shown = { ...others, ...(sessionExpiryS !== undefined && { sessionExpiry: sessionExpiryS }) };
-      return { provider, value, policies, limits: shown, scopes };
+      return { provider, value, policies, limits: declareLimits(limits), scopes };
     },
   };
-}
-
-function parseLimits({ sessionExpiry, ...others }: NonNullable<GroupDeclaration["limits"]>): PrincipalLimits {
-  return { ...others, ...(sessionExpiry !== undefined && { sessionExpiryS: sessionExpiry }) };
 }
 
 /** Nobody gives a scope that they lack. */

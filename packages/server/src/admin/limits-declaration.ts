@@ -1,4 +1,8 @@
-import { type PrincipalLimits, principalLimitNames } from "../core/access/principal-limits.ts";
+import {
+  type PrincipalLimits,
+  principalLimitNames,
+  type QueuePolicy,
+} from "../core/access/principal-limits.ts";
 
 /** Limits as REST and configuration spell them; the types of the members were checked. */
 export interface LimitsDeclaration {
@@ -9,20 +13,29 @@ export interface LimitsDeclaration {
   readonly queuedMessages?: number;
   readonly queuedBytes?: number;
   /** Seconds. */
+  readonly queuedAge?: number;
+  readonly queuePolicy?: QueuePolicy;
+  /** Seconds. */
   readonly sessionExpiry?: number;
 }
 
 /** In the core's words. */
-export function parseLimits({ sessionExpiry, ...others }: LimitsDeclaration): PrincipalLimits {
+export function parseLimits({ sessionExpiry, queuedAge, ...others }: LimitsDeclaration): PrincipalLimits {
   const given: PrincipalLimits = {
     ...others,
     ...(sessionExpiry !== undefined && { sessionExpiryS: sessionExpiry }),
+    ...(queuedAge !== undefined && { queuedAgeS: queuedAge }),
   };
-  const known = principalLimitNames.filter((name) => given[name] !== undefined);
+  const names = [...principalLimitNames, "queuePolicy"] as const;
+  const known = names.filter((name) => given[name] !== undefined);
   return Object.fromEntries(known.map((name) => [name, given[name]]));
 }
 
 /** The counterpart of {@link parseLimits}. */
-export function declareLimits({ sessionExpiryS, ...others }: PrincipalLimits): LimitsDeclaration {
-  return { ...others, ...(sessionExpiryS !== undefined && { sessionExpiry: sessionExpiryS }) };
+export function declareLimits({ sessionExpiryS, queuedAgeS, ...others }: PrincipalLimits): LimitsDeclaration {
+  return {
+    ...others,
+    ...(sessionExpiryS !== undefined && { sessionExpiry: sessionExpiryS }),
+    ...(queuedAgeS !== undefined && { queuedAge: queuedAgeS }),
+  };
 }

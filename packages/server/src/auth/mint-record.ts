@@ -1,6 +1,6 @@
 import { DEFAULT_MAX_MINTED_TOKENS, type MintTemplate } from "../core/access/mint-template.ts";
 import { parsePolicyEntries } from "../core/access/policy-entry.ts";
-import { type PrincipalLimits, principalLimitNames } from "../core/access/principal-limits.ts";
+import { type PrincipalLimits, principalLimitNames, queuePolicies } from "../core/access/principal-limits.ts";
 import type { Plain } from "../core/ports/engine.ts";
 import { numberIn, objectIn, stringsIn } from "./stored-fields.ts";
 
@@ -25,11 +25,12 @@ export function decodeMint(value: Plain): MintTemplate {
   };
 }
 
-/** @throws {Error} if the value is no object of numbers */
+/** @throws {Error} if the value is no object, or a limit in it no number */
 export function decodeLimits(value: Plain | undefined): PrincipalLimits {
   const stored = objectIn(value ?? {});
   const known = principalLimitNames
     .map((name) => [name, numberIn(stored, name)] as const)
     .filter(([, limit]) => limit !== undefined);
-  return Object.fromEntries(known);
+  const queuePolicy = queuePolicies.find((policy) => policy === stored["queuePolicy"]);
+  return { ...Object.fromEntries(known), ...(queuePolicy && { queuePolicy }) };
 }
