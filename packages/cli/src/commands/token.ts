@@ -26,6 +26,7 @@ interface UpdateFlags extends RestFlags, TokenFlags {
 
 interface DeleteFlags extends RestFlags {
   readonly sessions?: true;
+  readonly keepMinted?: true;
 }
 
 const CREATE_EXAMPLES = `
@@ -33,7 +34,11 @@ The key goes to stdout, everything else to stderr: KEY=$(weir token create …)
 
 Examples:
   weir token create --subject alice --allow subscribe:data/alice/# --ttl 12h
-  weir token create --name publisher --allow publish:data/# --ttl 7d --json`;
+  weir token create --name publisher --allow publish:data/# --ttl 7d --json
+
+A backend that makes a token for each user who logs in, for that user's data alone, and has no other power:
+  weir token create --name backend --mint-subject "user:*" --mint-max-ttl 12h \\
+    --mint-allow 'subscribe:data/\${subject}/#' --mint-allow 'publish:commands/\${subject}/#'`;
 
 /** `weir token create|list|update|delete`. */
 export function createTokenCommand(context: CommandContext, argv: readonly string[]): BuiltCommand {
@@ -71,6 +76,7 @@ export function createTokenCommand(context: CommandContext, argv: readonly strin
     .summary("delete tokens; their connections end")
     .description("Deletes tokens. Their connections end at once.")
     .option("--sessions", "delete the sessions that were made with them, too")
+    .option("--keep-minted", "let the tokens that they made go on, under their template as it is now")
     .addHelpText("after", "\nExample:\n  weir token delete 1k7u9nt6… --sessions")
     .action((ids: string[], flags: DeleteFlags) => remove(ids, flags, context));
   return { command, argv };
@@ -86,7 +92,7 @@ async function create(flags: CreateFlags, context: CommandContext): Promise<void
   if (flags.json) return void context.stdout.write(`${JSON.stringify(made)}\n`);
   const whose = made.subject === made.id ? "" : ` for ${made.subject}`;
   context.stderr.write(
-    `Made token ${made.id}${whose}, which may ${describeAcl(made.acl)}. This is its key, shown once:\n`,
+    `Made token ${made.id}${whose}, which may ${describeRights(made)}. This is its key, shown once:\n`,
   );
   context.stdout.write(`${made.key}\n`);
 }
@@ -103,9 +109,18 @@ async function list(flags: RestFlags, context: CommandContext): Promise<void> {
     token.enabled ? "" : "disabled",
     describeEnd(token),
     describeTime(token.lastUsedAt, Date.now()),
-    describeAcl(token.acl),
+    describeRights(token),
   ]);
   printTable(["ID", "SUBJECT", "NAME", "STATE", "ENDS", "USED", "MAY"], rows, context);
+}
+
+function describeRights({ acl, mint, policies }: Token): string {
+  const rights = [
+    ...(acl.length > 0 ? [describeAcl(acl)] : []),
+    ...policies,
+    ...(mint ? [`make tokens for ${mint.subjects.join(" ")}`] : []),
+  ];
+  return rights.join("; ") || "nothing";
 }
 
 function describeEnd({ ttl, expiresAt }: Token): string {
@@ -126,13 +141,17 @@ async function update(id: string, flags: UpdateFlags, context: CommandContext): 
   const token = await withBroker(flags, context, (client) => client.tokens.update(id, patch));
   if (flags.json) return void context.stdout.write(`${JSON.stringify(token)}\n`);
   context.stderr.write(
-    `Token ${token.id} is ${token.enabled ? "enabled" : "disabled"} and may ${describeAcl(token.acl)}.\n`,
+    `Token ${token.id} is ${token.enabled ? "enabled" : "disabled"} and may ${describeRights(token)}.\n`,
   );
 }
 
 async function remove(ids: readonly string[], flags: DeleteFlags, context: CommandContext): Promise<void> {
   await withBroker(flags, context, async (client) => {
-    for (const id of ids) await client.tokens.delete(id, flags.sessions ? { sessions: true } : {});
+    const query = {
+      ...(flags.sessions && { sessions: true }),
+      ...(flags.keepMinted && { minted: "keep" as const }),
+    };
+    for (const id of ids) await client.tokens.delete(id, query);
   });
   if (flags.json) return void context.stdout.write(`${JSON.stringify({ deleted: ids })}\n`);
   context.stderr.write(`${ids.length === 1 ? "The token is" : `${ids.length} tokens are`} deleted.\n`);

@@ -1,10 +1,11 @@
-import { readFileSync } from "node:fs";
 import type { PolicyEntry, TokenCreate, TokenPatch } from "@weir/api";
 import type { Command } from "commander";
 import { WrongUse } from "../command-failure.ts";
+import { collect, parseEntry, parseJson } from "./acl-options.ts";
 import { parseDurationS } from "./duration.ts";
+import { addMintOptions, type MintFlags, toMint } from "./mint-options.ts";
 
-export interface TokenFlags {
+export interface TokenFlags extends MintFlags {
   readonly name?: string;
   readonly allow: readonly string[];
   readonly deny: readonly string[];
@@ -15,15 +16,14 @@ export interface TokenFlags {
   readonly clientId: readonly string[];
   readonly origin: readonly string[];
   readonly network: readonly string[];
+  readonly policy: readonly string[];
+  readonly limit: readonly string[];
   readonly metadata?: string;
 }
 
-const ACTIONS = ["publish", "subscribe", "replay"] as const;
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
-
 /** Adds what can be said of a token, when it is made and later. */
 export function addTokenOptions(command: Command): Command {
-  return command
+  command
     .option("--name <text>", "a name for people")
     .option("--allow <actions:filter>", "publish,subscribe:data/alice/#; may be repeated", collect, [])
     .option("--deny <actions:filter>", "beats every allow; may be repeated", collect, [])
@@ -34,17 +34,29 @@ export function addTokenOptions(command: Command): Command {
     .option("--client-id <glob>", "client ids that it may connect with; may be repeated", collect, [])
     .option("--origin <glob>", "origins of web pages that may use it; may be repeated", collect, [])
     .option("--network <cidr>", "networks that it may be used from; may be repeated", collect, [])
+    .option("--policy <name>", "a named policy that counts besides; may be repeated", collect, [])
+    .option(
+      "--limit <name=number>",
+      "connections, publishRate, subscriptions, …; may be repeated",
+      collect,
+      [],
+    )
     .option("--metadata <json>", "anything of yours");
+  return addMintOptions(command);
 }
 
 /** What was asked for, in the words of REST; what was not given is left out. @throws {WrongUse} */
 export function toTokenCreate(flags: TokenFlags): TokenCreate {
   const acl = parseAcl(flags);
+  const mint = toMint(flags);
   return {
     ...(flags.name !== undefined && { name: flags.name }),
     ...(acl && { acl }),
     ...(flags.ttl !== undefined && { ttl: parseDurationS(flags.ttl) }),
     ...(flags.expiresAt !== undefined && { expiresAt: flags.expiresAt }),
+    ...(flags.policy.length > 0 && { policies: [...flags.policy] }),
+    ...(flags.limit.length > 0 && { limits: Object.fromEntries(flags.limit.map(parseLimit)) }),
+    ...(mint && { mint }),
     ...(flags.scope.length > 0 && { scopes: flags.scope as NonNullable<TokenCreate["scopes"]> }),
     ...(flags.clientId.length > 0 && { clientIds: [...flags.clientId] }),
     ...(flags.origin.length > 0 && { origins: [...flags.origin] }),
@@ -75,24 +87,11 @@ function parseAcl(flags: TokenFlags): PolicyEntry[] | undefined {
   return parseJson("--acl", flags.acl) as PolicyEntry[];
 }
 
-function parseEntry(flag: string, text: string): PolicyEntry {
-  const colon = text.indexOf(":");
-  const actions = text.slice(0, colon).split(",");
-  const known = ACTIONS.filter((action) => actions.includes(action));
-  if (colon === -1 || known.length !== new Set(actions).size || colon === text.length - 1) {
-    throw new WrongUse(
-      `${flag} "${text}": write actions and a topic filter, such as publish,subscribe:data/alice/#`,
-    );
-  }
-  return { actions: known, topic: text.slice(colon + 1) };
-}
-
-function parseJson(flag: string, text: string): unknown {
-  try {
-    return JSON.parse(text.startsWith("@") ? readFileSync(text.slice(1), "utf8") : text) as unknown;
-  } catch (cause) {
-    throw new WrongUse(`${flag} cannot be read: ${(cause as Error).message}.`);
-  }
+function parseLimit(text: string): [name: string, value: number] {
+  const [, name, number] = /^(\w+)=(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  if (name === undefined)
+    throw new WrongUse(`--limit "${text}": write a name and a number, such as connections=5`);
+  return [name, Number(number)];
 }
 
 /** An ACL in a few words, for a list. */
