@@ -10,9 +10,8 @@ function flagsOf(...argv: readonly string[]): TokenFlags {
 describe("weir token create", () => {
   it("makes a template of --mint-… flags", () => {
     const flags = flagsOf(
-      ...["--mint-subject", "user:*", "--mint-subject", "device:*", "--mint-max-ttl", "12h"],
-      ...["--mint-allow", "subscribe,replay:data/${subject}/#", "--mint-deny", "subscribe:data/+/secret"],
-      ...["--mint-max-tokens", "500"],
+      ..."--mint-subject user:* --mint-subject device:* --mint-max-ttl 12h --mint-max-tokens 500".split(" "),
+      ..."--mint-allow subscribe,replay:data/${subject}/# --mint-deny subscribe:data/+/secret".split(" "),
     );
     expect(toTokenCreate(flags)).toEqual({
       mint: {
