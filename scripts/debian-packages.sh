@@ -9,6 +9,8 @@ mosquitto:mosquitto
 mosquitto_sub:mosquitto-clients
 mosquitto_pub:mosquitto-clients
 chromium:chromium
+haproxy:haproxy
+pg_lsclusters:postgresql
 node:nodejs
 npm:npm
 "

@@ -6,11 +6,13 @@ import { describe, expect, test } from "vitest";
 /** A program of somebody else that tests run Weir against. */
 export type ComponentName =
   | "chromium"
+  | "haproxy"
   | "mosquitto"
   | "mosquitto_pub"
   | "mosquitto_rr"
   | "mosquitto_sub"
-  | "paho";
+  | "paho"
+  | "postgres";
 
 interface Component {
   /** The names or absolute paths under which the program is found. */
@@ -22,6 +24,7 @@ interface Component {
 
 const COMPONENTS: Readonly<Record<ComponentName, Component>> = {
   chromium: { programs: ["chromium", "chromium-browser", "google-chrome"], debianPackage: "chromium" },
+  haproxy: { programs: ["haproxy"], debianPackage: "haproxy" },
   mosquitto: { programs: ["mosquitto"], debianPackage: "mosquitto" },
   mosquitto_pub: { programs: ["mosquitto_pub"], debianPackage: "mosquitto-clients" },
   mosquitto_rr: { programs: ["mosquitto_rr"], debianPackage: "mosquitto-clients" },
@@ -31,6 +34,11 @@ const COMPONENTS: Readonly<Record<ComponentName, Component>> = {
     programs: ["/usr/bin/python3"],
     check: ["-c", "import paho.mqtt.client"],
     debianPackage: "python3-paho-mqtt",
+  },
+  // Debian keeps each version beside the others, and only its own wrappers in PATH.
+  postgres: {
+    programs: ["postgres", ...[18, 17, 16, 15, 14].map((version) => `/usr/lib/postgresql/${version}/bin/postgres`)],
+    debianPackage: "postgresql",
   },
 };
 

@@ -51,9 +51,9 @@ test("a statement longer than a TCP segment is not torn apart by those of others
     speed: null,
     bearing: null,
   }));
-  let isWriting = true;
+  const writing = new AbortController();
   const reading = (async () => {
-    while (isWriting) await sql`select 1`.execute(reader);
+    while (!writing.signal.aborted) await sql`select 1`.execute(reader);
   })();
   for (let i = 0; i < 5; i++)
     await writer
@@ -61,7 +61,7 @@ test("a statement longer than a TCP segment is not torn apart by those of others
       .values(rows)
       .onConflict((conflict) => conflict.doNothing())
       .execute();
-  isWriting = false;
+  writing.abort();
   await reading;
   const { count } = await reader
     .selectFrom("positions")

@@ -57,6 +57,10 @@ export class Fleet {
       `postgres://postgres@127.0.0.1:${options.ports.database}/postgres?sslmode=disable`;
   }
 
+  get ports(): FleetPorts {
+    return this.#options.ports;
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.#options.ports.app}`;
   }
