@@ -128,7 +128,9 @@ export class TokenPrincipals {
     principal.limits = limitsOf(token, rights);
     if (origin && areSameRights(origin, rights)) return false;
     this.#origins.set(principal, { use: origin?.use, ...rights });
-    principal.policy = policyOf(token, rights, principal.clientId);
+    const policy = policyOf(token, rights, principal.clientId);
+    if (origin && policy === principal.policy) return false;
+    principal.policy = policy;
     principal.policyVersion++;
     return true;
   }
@@ -163,10 +165,7 @@ function limitsOf(token: AccessToken, { template }: Rights): PrincipalLimits {
   return template ? lowestLimits([token.limits, template.limits]) : token.limits;
 }
 
+/** Another list of equal entries gives the same policy, which tells it without a look at them for each connection. */
 function areSameRights(known: Rights, now: Rights): boolean {
-  return isSame(known.entries, now.entries) && isSame(known.template?.acl, now.template?.acl);
-}
-
-function isSame(known: object | undefined, now: object | undefined): boolean {
-  return known === now || JSON.stringify(known) === JSON.stringify(now);
+  return known.entries === now.entries && known.template === now.template;
 }
