@@ -2,6 +2,7 @@ export * from "./access-explain.ts";
 export * from "./audit.ts";
 export * from "./backup.ts";
 export * from "./group.ts";
+export * from "./history.ts";
 export * from "./message.ts";
 export * from "./page.ts";
 export * from "./path.ts";

@@ -6,6 +6,8 @@ import { AuditLog } from "./admin/audit-log.ts";
 import { BackupAdmin } from "./admin/backup-admin.ts";
 import { type GroupReferences, groupObjects } from "./admin/group-objects.ts";
 import { EntrySources } from "./admin/entry-sources.ts";
+import { historyObjects } from "./admin/history-objects.ts";
+import { HistoryReader } from "./admin/history-reader.ts";
 import { MessageAdmin } from "./admin/message-admin.ts";
 import { PrincipalSource } from "./admin/principal-source.ts";
 import { RetainedAdmin } from "./admin/retained-admin.ts";
@@ -28,6 +30,7 @@ import type { Clock } from "./core/ports/clock.ts";
 import type { Engine } from "./core/ports/engine.ts";
 import { createCounters, type Counters, type Logger } from "./core/ports/telemetry.ts";
 import { BrokerCore } from "./core/session/broker-core.ts";
+import { HistoryBook } from "./core/session/history-book.ts";
 import type { Limits } from "./core/session/limits.ts";
 import { BackupFolder } from "./engine/embedded/backup-folder.ts";
 import { prepareDataDirectory } from "./engine/embedded/data-directory.ts";
@@ -118,6 +121,7 @@ interface Parts extends Basis {
   readonly limits: Limits;
   readonly engine: Engine;
   readonly access: TokenAccess;
+  readonly histories: HistoryBook;
   readonly core: BrokerCore;
   readonly gauges: BrokerGauges;
   readonly metrics: Metrics;
@@ -170,11 +174,13 @@ class WiredBroker implements Broker {
   async #start(): Promise<StartedBroker> {
     const engine = await openEngine(this.#config, this.#adapters, this.#basis);
     this.#opened = wire(this.#config, this.#basis, engine);
-    const { access, core, sysTopics, audit } = this.#opened;
+    const { access, histories, core, sysTopics, audit } = this.#opened;
     await audit.open();
+    await histories.open();
     await access.open(this.#adapters.adminToken, this.#adapters.onAdminKey);
     this.#http = await openHttp(this.#config, this.#opened, () => this.#isServing);
     await core.start();
+    histories.follow(core);
     access.start();
     const addresses = await this.#listen(this.#http);
     this.#isServing = true;
@@ -254,13 +260,23 @@ class WiredBroker implements Broker {
     if (clock instanceof SystemClock) clock.close();
   }
 
-  async #closeParts({ core, access, engine, metrics, sysTopics, host, backups }: Parts): Promise<void> {
+  async #closeParts({
+    core,
+    access,
+    histories,
+    engine,
+    metrics,
+    sysTopics,
+    host,
+    backups,
+  }: Parts): Promise<void> {
     sysTopics.stop();
     await Promise.all(this.#transports.map((transport) => transport.close()));
     await core.stop();
     host.close();
     await this.#http?.close(HTTP_GRACE_MS);
     await access.close();
+    histories.close();
     await backups.stop();
     await engine.drain(DRAIN_DEADLINE_MS);
     await engine.close();
@@ -331,7 +347,16 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
     sessions: () => core.sessions,
   });
   const { authenticator } = access;
+  const histories = new HistoryBook({
+    kv: engine.kv("histories"),
+    clock,
+    logger,
+    randomId: randomUUID,
+    configured: config.histories,
+    tenant: TENANT,
+  });
   const core: BrokerCore = new BrokerCore({
+    histories: () => histories.all(),
     engine,
     authenticator,
     clock,
@@ -379,12 +404,13 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
       });
     },
   });
-  const running = { engine, access, core, gauges, metrics, sysTopics, host, backups, audit };
+  const running = { engine, access, histories, core, gauges, metrics, sysTopics, host, backups, audit };
   return { version, clock, logger, counters, limits, ...running };
 }
 
 function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promise<HttpServer> {
-  const { version, access, core, engine, clock, logger, limits, metrics, counters, backups, audit } = parts;
+  const { version, access, core, engine, clock, logger, limits, metrics, counters } = parts;
+  const { backups, audit, histories } = parts;
   const principals = new PrincipalSource({
     ofToken: (tenant, tokenId, clientId) => access.absentPrincipal(tenant, tokenId, clientId),
     ofClaims: (tenant, provider, claims, clientId) =>
@@ -418,7 +444,8 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     backups,
     metrics,
     logger,
-    objects: identityObjects(access),
+    histories: new HistoryReader(core, histories),
+    objects: [...identityObjects(access), historyAdmin(histories)],
     authorization: {
       authenticate: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
       hasTenant: (name) => name === TENANT,
@@ -435,6 +462,12 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     trustedProxies,
     ...(tls && { tls: { cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }),
   });
+}
+
+/** Histories over REST. */
+function historyAdmin(book: HistoryBook): ObjectUseCases {
+  const kind = historyObjects((tenant, name) => book.isConfigured(tenant, name));
+  return new ObjectAdmin(kind, book.objects);
 }
 
 /** Policies, groups and providers over REST. */

@@ -6,6 +6,7 @@ import { AccessExplainer } from "../src/admin/access-explainer.ts";
 import { AuditLog } from "../src/admin/audit-log.ts";
 import { BackupAdmin } from "../src/admin/backup-admin.ts";
 import { EntrySources } from "../src/admin/entry-sources.ts";
+import { HistoryReader } from "../src/admin/history-reader.ts";
 import { MessageAdmin } from "../src/admin/message-admin.ts";
 import { PrincipalSource } from "../src/admin/principal-source.ts";
 import { RetainedAdmin } from "../src/admin/retained-admin.ts";
@@ -253,6 +254,10 @@ export class RestFixture {
       tokens: new TokenAdmin({ tokens: access.store, sessions, clock }),
       sessions,
       messages: new MessageAdmin(core, limits),
+      histories: new HistoryReader(
+        { readHistory: () => Promise.resolve(undefined) },
+        { keyOf: () => undefined },
+      ),
       retained: new RetainedAdmin({ core, clock, limits }),
       access: new AccessExplainer({
         principals,

@@ -199,7 +199,8 @@ describe("what is wrong is said with key, value and remedy", () => {
       /mqtt in .* must be a section with keys of its own: host, port, tls/,
     ],
     ["an empty value", "data:\n", /data is empty .*must be a text; the default is ".\/weir-data"/],
-    ["a history", "histories:\n  - filter: a/#\n", /histories is not empty.*come with the embedded engine/],
+    ["a history without a name", "histories:\n  - filter: a/#\n", /histories\[0\]\.name: must be 1 to 128/],
+    ["a history", "histories:\n  - {name: h, filter: a/#/b}\n", /histories\[0\]\.filter: must be a topic/],
     ["a document that is no YAML", "mqtt: [1\n", /is not valid YAML: .*line 2/s],
   ])("%s in the file", (_title, content, expected) => {
     const problems = problemsOf({ file: yamlFile(content) });

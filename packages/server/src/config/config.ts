@@ -1,3 +1,4 @@
+import type { HistoryDeclaration } from "../core/history/history-declaration.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
 import type { QueuePolicy } from "../core/access/principal-limits.ts";
 
@@ -9,6 +10,8 @@ export interface Config {
   readonly data: string;
   readonly engine: EngineKind;
   readonly anonymous: AnonymousConfig;
+  /** Topics that are always logged, by name. */
+  readonly histories: ReadonlyMap<string, HistoryDeclaration>;
   readonly limits: LimitsConfig;
   readonly log: { readonly level: LogLevel };
 }

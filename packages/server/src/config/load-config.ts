@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { parsePolicyEntries } from "../core/access/policy-entry.ts";
 import type { QueuePolicy } from "../core/access/principal-limits.ts";
+import { parseHistories } from "./history-list.ts";
 import { ConfigError, type Config } from "./config.ts";
 import {
   readDocument,
@@ -97,6 +98,7 @@ function toConfig(values: SettingValues): Config {
       allow: values.text("anonymous.allow") as Config["anonymous"]["allow"],
       ...(acl !== undefined && { acl: parsePolicyEntries(acl, "anonymous.acl") }),
     },
+    histories: parseHistories(values.items("histories")).histories,
     limits: limitsConfig(values),
     log: { level: values.text("log.level") as Config["log"]["level"] },
   };

@@ -3,6 +3,7 @@ import Value from "typebox/value";
 import { parseIpNetwork } from "../core/access/ip-network.ts";
 import { parsePolicyEntries, PolicyEntryError } from "../core/access/policy-entry.ts";
 import { parseTemplate } from "../core/access/template.ts";
+import { parseHistories } from "./history-list.ts";
 import type { GivenValue } from "./config-source.ts";
 import type { SettingValues } from "./setting-values.ts";
 import { describeExpected } from "./settings.ts";
@@ -92,10 +93,8 @@ function placeholderProblems(topic: string, path: string): string[] {
 }
 
 function historyProblems(values: SettingValues): string[] {
-  if (values.items("histories").length === 0) return [];
-  return [
-    `histories is not empty (${values.origin("histories")}). Histories come with the embedded engine; leave the key out until then.`,
-  ];
+  const { problems } = parseHistories(values.items("histories"));
+  return problems.map((problem) => `${problem} (${values.origin("histories")}).`);
 }
 
 function corsProblems(values: SettingValues): string[] {

@@ -1,4 +1,4 @@
-import { Group, GroupPut, Policy, PolicyPut, Provider, ProviderPut } from "@weir/api";
+import { Group, GroupPut, History, HistoryPut, Policy, PolicyPut, Provider, ProviderPut } from "@weir/api";
 import type { TSchema } from "typebox";
 
 /** How one kind of named objects is written and shown. */
@@ -13,5 +13,6 @@ export interface ObjectSchemas {
 export const objectSchemas: Readonly<Record<string, ObjectSchemas>> = {
   policies: { put: PolicyPut, shown: Policy },
   groups: { put: GroupPut, shown: Group },
+  histories: { put: HistoryPut, shown: History },
   providers: { put: ProviderPut, shown: Provider },
 };

@@ -2,6 +2,7 @@ import type {
   AccessAnswer as ShownAccessAnswer,
   AuditEntry as ShownAuditEntry,
   CreatedToken,
+  HistoryMessage as ShownHistoryMessage,
   PolicyEntry,
   RetainedMessage,
   Session,
@@ -10,6 +11,7 @@ import type {
 import type { AccessAnswer } from "../admin/access-explainer.ts";
 import type { AuditEntry } from "../admin/audit-log.ts";
 import type { Message } from "../admin/retained-admin.ts";
+import type { HistoryMessage } from "../admin/history-reader.ts";
 import { declareLimits } from "../admin/limits-declaration.ts";
 import { declareMint } from "../admin/mint-declaration.ts";
 import type { Page } from "../admin/page.ts";
@@ -50,6 +52,15 @@ export function presentRetained(message: Message): RetainedMessage {
     ...(correlationData && { correlationDataBase64: Buffer.from(correlationData).toString("base64") }),
     ...(userProperties && { userProperties: userProperties.map(([name, value]) => [name, value]) }),
   };
+}
+
+/** A message of a history as REST shows it. */
+export function presentHistoryMessage({
+  message,
+  publishedAtMs,
+  position,
+}: HistoryMessage): ShownHistoryMessage {
+  return { ...presentRetained(message), publishedAt: formatTime(publishedAtMs), position };
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,6 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
 import type { AccessExplainer } from "../admin/access-explainer.ts";
+import type { HistoryReader } from "../admin/history-reader.ts";
 import type { MessageAdmin } from "../admin/message-admin.ts";
 import type { RetainedAdmin } from "../admin/retained-admin.ts";
 import type { TicketAdmin } from "../admin/ticket-admin.ts";
@@ -10,6 +11,7 @@ import { addAuditing, type AuditUseCases } from "./audit-hook.ts";
 import { addAuditRoutes } from "./audit-routes.ts";
 import type { Authorization } from "./authorization.ts";
 import { addBackupRoutes, type BackupUseCases } from "./backup-routes.ts";
+import { addHistoryRoutes } from "./history-routes.ts";
 import { IdempotentAnswers } from "./idempotent-answers.ts";
 import { isNestedDeeper } from "./json-depth.ts";
 import { addMessageRoutes } from "./message-routes.ts";
@@ -28,6 +30,7 @@ export interface RestOptions {
   readonly sessions: SessionUseCases;
   readonly messages: MessageAdmin;
   readonly retained: RetainedAdmin;
+  readonly histories: HistoryReader;
   readonly access: AccessExplainer;
   readonly audit: AuditUseCases;
   readonly tickets: TicketAdmin;
@@ -64,6 +67,7 @@ function addRoutes(api: RestApi, options: RestOptions, authorization: Authorizat
   addSessionRoutes(api, options.sessions, authorization);
   addMessageRoutes(api, options.messages, authorization);
   addRetainedRoutes(api, options.retained, authorization);
+  addHistoryRoutes(api, options.histories, authorization);
   addAccessRoutes(api, options.access, authorization);
   addAuditRoutes(api, options.audit, authorization);
   addTicketRoutes(api, options.tickets, authorization);

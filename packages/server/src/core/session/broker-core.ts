@@ -12,6 +12,7 @@ import { Router } from "../routing/router.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { Client } from "./client.ts";
 import type { ClientServices } from "./client-services.ts";
+import { type HistoryPage, type HistoryRequest, readHistory } from "./history-page.ts";
 import type { Limits } from "./limits.ts";
 import { isWithinLimits, refusalOf, refusalText, tooManyRetained } from "./publish-rules.ts";
 import { recoverTenant } from "./recovery.ts";
@@ -154,6 +155,18 @@ export class BrokerCore {
   /** From now on every message on its topics is logged, and kept as long as it says. */
   declareHistory({ tenant, key, declaration }: DeclaredHistory): void {
     this.#routerOf(tenant).declareHistory(key, declaration);
+  }
+
+  /** What the principal may replay of a history; undefined: `since` is none. Rejects with EngineError. */
+  async readHistory(
+    { tenant, policy }: Principal,
+    key: string,
+    request: HistoryRequest,
+  ): Promise<HistoryPage | undefined> {
+    const router = this.#routerOf(tenant);
+    const history = router.histories.get(key);
+    const nowMs = this.#options.clock.nowMs();
+    return history && readHistory({ router, history, policy, nowMs }, request);
   }
 
   withdrawHistory(tenant: string, key: string): void {
