@@ -31,8 +31,8 @@ describeWith("mosquitto_sub", "a client that says nothing", (mosquittoSub) => {
       const key = await token(version, new Date(expiresAtMs).toISOString());
       const to = ["-h", "127.0.0.1", "-p", `${broker.addresses.mqtt.port}`, "-V", version, "-k", "3600"];
       const run = new MosquittoRun(mosquittoSub, [
-        ...[...to, "-u", "any", "-P", key],
-        ...["-i", version, "-t", "data/#"],
+        ...to,
+        ...`-u any -P ${key} -i ${version} -t data/#`.split(" "),
       ]);
       await expect.poll(() => isConnected(version), { timeout: 1_400, interval: 5 }).toBe(true);
       await expect.poll(() => isConnected(version), { timeout: 5_000, interval: 5 }).toBe(false);
