@@ -162,7 +162,7 @@ function intersection(own: Policy, bound: Policy): Policy {
 }
 
 function limitsOf(token: AccessToken, { template }: Rights): PrincipalLimits {
-  return template ? lowestLimits([token.limits, template.limits]) : token.limits;
+  return template ? lowestLimits([template.limits, token.limits]) : token.limits;
 }
 
 /** Another list of equal entries gives the same policy, which tells it without a look at them for each connection. */
