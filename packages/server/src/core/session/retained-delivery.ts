@@ -22,8 +22,12 @@ export function* retainedFor(
   subscription: Subscription,
   known: readonly GrantedFilter[] = [],
 ): Generator<{ message: Message; delivery: Delivery }> {
-  for (const { message, qos } of retainedMatching(router, subscription.granted, known))
-    yield { message, delivery: retainedDelivery(subscription, qos) };
+  const { granted, checkedBy } = subscription;
+  for (const { message, qos } of retainedMatching(router, granted, known)) {
+    const { name, levels } = message.topic;
+    if (!checkedBy || checkedBy.canRead(name, levels))
+      yield { message, delivery: retainedDelivery(subscription, qos) };
+  }
 }
 
 /** The retained messages that a principal may read of a filter, each once. */

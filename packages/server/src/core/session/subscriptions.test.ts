@@ -85,6 +85,18 @@ describe("Subscriptions", () => {
     expect(client.take("publish").map(({ topic, retain }) => [topic, retain])).toEqual([["b", true]]);
   });
 
+  it("neither sends what the policy takes out of a granted filter, nor counts it as dropped (semantics.md §1.7)", async () => {
+    fixture.setPolicy("s", reading({ topic: "#" }, { effect: "deny", topic: "secret/#" }));
+    await fixture.settle();
+    publisher.give(publishPacket("secret/1", "kept", { qos: 0, packetId: 0, retain: true }));
+    await subscribe({ topicFilter: "#", qos: 0, retainHandling: 0 });
+    publisher.give(publishPacket("secret/1", "live", { qos: 0, packetId: 0 }));
+    publisher.give(publishPacket("open", "live", { qos: 0, packetId: 0 }));
+    await fixture.settle();
+    expect(client.take("publish").map(({ topic }) => topic)).toEqual(["open"]);
+    expect([fixture.counters.messagesDropped.acl, fixture.session("s").droppedCount]).toEqual([0, 0]);
+  });
+
   it("delivers only what was published after it, also through a crash at once [semantics.md §2.6]", async () => {
     await subscribe({ topicFilter: "other" });
     client.cut();
