@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 
 const PREFIX = "weir";
 const SECRET_BYTES = 32;
@@ -36,7 +36,7 @@ export function tokenIdOf(key: string): string | undefined {
 
 /** What is stored of a key: it has 256 random bits, so that a plain SHA-256 gives nothing to guess. */
 export function hashKey(key: string | Uint8Array): Uint8Array {
-  return createHash("sha256").update(key).digest();
+  return hash("sha256", key, "buffer");
 }
 
 /** Compares in a time that depends on neither; an absent hash equals none, and takes as long. */

@@ -3,13 +3,16 @@ import { BlockList, isIP } from "node:net";
 /** A set of IP addresses, written as single ones and CIDR ranges. */
 export class AddressList {
   readonly #addresses = new BlockList();
+  readonly #isEmpty: boolean;
 
   /** @throws RangeError that names what is neither an address nor a range */
   constructor(entries: readonly string[]) {
+    this.#isEmpty = entries.length === 0;
     for (const entry of entries) this.#add(entry);
   }
 
   has(address: string): boolean {
+    if (this.#isEmpty) return false;
     const plain = plainAddress(address);
     const version = isIP(plain);
     return version !== 0 && this.#addresses.check(plain, version === 4 ? "ipv4" : "ipv6");

@@ -1,15 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { Random } from "../../../testing/random.ts";
 import { type CoreFixture, startedCore } from "../../../testing/core-fixture.ts";
-import { AckQueue, type SentAck, type Settle } from "./ack-queue.ts";
+import { AckQueue, type Settle } from "./ack-queue.ts";
 
 async function queueOf(fixture: CoreFixture): Promise<{ queue: AckQueue; left: () => number[] }> {
   const link = await fixture.connected("c");
-  const told: SentAck[] = [];
-  const queue = new AckQueue(link, (ack) => told.push(ack));
+  const told: number[] = [];
+  const queue = new AckQueue(link, { acknowledged: (_type, packetId) => told.push(packetId) });
   const left = (): number[] => {
     const ids = link.received.map((packet) => (packet.type === "puback" ? packet.packetId : 0));
-    expect(told.map(({ packetId }) => packetId)).toEqual(ids);
+    expect(told).toEqual(ids);
     return ids;
   };
   return { queue, left };
@@ -41,7 +41,7 @@ describe("AckQueue", () => {
   it("says why, where there is a reason to tell", async () => {
     const fixture = await startedCore();
     const link = await fixture.connected("c");
-    new AckQueue(link, () => {}).add("pubrec", 3, 0x87, "no");
+    new AckQueue(link, { acknowledged() {} }).add("pubrec", 3, 0x87, "no");
     expect(link.take("pubrec")).toEqual([
       { type: "pubrec", packetId: 3, reasonCode: 0x87, properties: { reasonString: "no" } },
     ]);

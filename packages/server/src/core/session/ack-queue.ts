@@ -9,11 +9,9 @@ interface PendingAck {
   reasonString: string | undefined;
 }
 
-/** An acknowledgement as it leaves. */
-export interface SentAck {
-  readonly type: "puback" | "pubrec";
-  readonly packetId: number;
-  readonly reasonCode: ReasonCode;
+/** Is told of each acknowledgement as it leaves. */
+export interface AckListener {
+  acknowledged(type: PendingAck["type"], packetId: number, reasonCode: ReasonCode): void;
 }
 
 export type Settle = (reasonCode: ReasonCode, reasonString?: string) => void;
@@ -21,14 +19,13 @@ export type Settle = (reasonCode: ReasonCode, reasonString?: string) => void;
 /** PUBACKs and PUBRECs leave in the order in which their PUBLISHes came, whichever of them had to wait (semantics.md §2.11). */
 export class AckQueue {
   readonly #link: Link;
-  readonly #sent: (ack: SentAck) => void;
+  readonly #listener: AckListener;
   #pending: PendingAck[] = [];
   #head = 0;
 
-  /** @param sent is told of each acknowledgement as it leaves */
-  constructor(link: Link, sent: (ack: SentAck) => void) {
+  constructor(link: Link, listener: AckListener) {
     this.#link = link;
-    this.#sent = sent;
+    this.#listener = listener;
   }
 
   get length(): number {
@@ -37,9 +34,8 @@ export class AckQueue {
 
   /** The acknowledgement is due now, unless others are before it. */
   add(type: PendingAck["type"], packetId: number, reasonCode: ReasonCode, reasonString?: string): void {
-    const ack = { type, packetId, reasonCode, reasonString };
-    if (this.length === 0) this.#send(ack);
-    else this.#pending.push(ack);
+    if (this.length === 0) this.#send(type, packetId, reasonCode, reasonString);
+    else this.#pending.push({ type, packetId, reasonCode, reasonString });
   }
 
   /** The acknowledgement keeps its place until the function returned is called. */
@@ -57,7 +53,7 @@ export class AckQueue {
     let ack = this.#pending[this.#head];
     while (ack && ack.reasonCode !== undefined) {
       this.#head += 1;
-      this.#send(ack);
+      this.#send(ack.type, ack.packetId, ack.reasonCode, ack.reasonString);
       ack = this.#pending[this.#head];
     }
     if (this.#head === this.#pending.length) {
@@ -69,10 +65,13 @@ export class AckQueue {
     }
   }
 
-  #send(ack: PendingAck): void {
-    const { type, packetId, reasonString } = ack;
-    const reasonCode = ack.reasonCode as ReasonCode;
-    this.#sent({ type, packetId, reasonCode });
+  #send(
+    type: PendingAck["type"],
+    packetId: number,
+    reasonCode: ReasonCode,
+    reasonString: string | undefined,
+  ): void {
+    this.#listener.acknowledged(type, packetId, reasonCode);
     if (reasonString === undefined) this.#link.ack(type, packetId, reasonCode);
     else this.#link.send({ type, packetId, reasonCode, properties: { reasonString } });
   }

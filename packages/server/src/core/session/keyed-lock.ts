@@ -1,18 +1,15 @@
 /** Lets one task at a time run for each key, in the order in which they came. */
 export class KeyedLock {
-  readonly #last = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<unknown>>();
 
-  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
+  run<T>(key: string, task: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key);
     const done = before ? before.then(task, task) : task();
-    const settled = done.then(ignore, ignore);
-    this.#last.set(key, settled);
-    try {
-      return await done;
-    } finally {
-      if (this.#last.get(key) === settled) this.#last.delete(key);
-    }
+    this.#last.set(key, done);
+    const settled = (): void => {
+      if (this.#last.get(key) === done) this.#last.delete(key);
+    };
+    done.then(settled, settled);
+    return done;
   }
 }
-
-function ignore(): void {}

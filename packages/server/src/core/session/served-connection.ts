@@ -3,7 +3,7 @@ import type { Policy } from "../access/policy.ts";
 import type { Publisher } from "../ports/message.ts";
 import type { Link, Peer } from "../ports/transport.ts";
 import type { Topic } from "../routing/topic-table.ts";
-import { AckQueue, type SentAck } from "./ack-queue.ts";
+import { type AckListener, AckQueue } from "./ack-queue.ts";
 import type { ClientServices } from "./client-services.ts";
 import { LazyMap } from "./lazy-map.ts";
 import type { Attachment, Session } from "./session.ts";
@@ -30,7 +30,7 @@ interface ServedClient {
 }
 
 /** A connection whose CONNECT was accepted: what its packets are handled with. */
-export class ServedConnection implements Attachment {
+export class ServedConnection implements Attachment, AckListener {
   readonly session: Session;
   readonly services: ClientServices;
   readonly link: Link;
@@ -78,7 +78,7 @@ export class ServedConnection implements Attachment {
     this.connectExpiryS = packet.properties.sessionExpiryInterval ?? 0;
     this.sendsProblemInformation = packet.properties.requestProblemInformation ?? true;
     this.authenticationMethod = packet.properties.authenticationMethod;
-    this.acks = new AckQueue(link, (ack) => this.#acknowledged(ack));
+    this.acks = new AckQueue(link, this);
   }
 
   /** Ends the connection for what the broker has found or decided: DISCONNECT where the protocol has it, then the close. */
@@ -115,9 +115,9 @@ export class ServedConnection implements Attachment {
   }
 
   /** PUBACK is the last acknowledgement at QoS 1; at QoS 2 a refusing PUBREC is [MQTT-4.3.3-9]. */
-  #acknowledged(ack: SentAck): void {
-    if (ack.type === "puback") this.#unacknowledged -= 1;
-    else if (ack.reasonCode >= 0x80) this.#refused(ack.packetId);
+  acknowledged(type: "puback" | "pubrec", packetId: number, reasonCode: ReasonCode): void {
+    if (type === "puback") this.#unacknowledged -= 1;
+    else if (reasonCode >= 0x80) this.#refused(packetId);
     if (this.#isHeldBack && this.acks.length * 2 <= this.services.limits.receiveMaximum) {
       this.#isHeldBack = false;
       this.link.pause(false);
