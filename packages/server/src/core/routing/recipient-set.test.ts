@@ -44,7 +44,7 @@ describe("RecipientSet", () => {
     expect(delivery.identifiers?.toSorted()).toEqual([1, 2]);
   });
 
-  it("sends the same identifier twice where two subscriptions that match have it [MQTT-3.3.4-4]", () => {
+  it("sends the same identifier twice where two subscriptions that match have it", () => {
     const [one, two] = ["a/#", "a/+"].map((filter) => subscriptionOf(session, filter, { identifier: 7 }));
     expect(only("a/b", one as Subscription, two as Subscription).identifiers).toEqual([7, 7]);
   });
