@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { devNull, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Broker, Config, StartedBroker } from "@weir/server";
+import type { Broker, Config, ConfigFlag, StartedBroker } from "@weir/server";
 import type { TestCertificates } from "./certificates.ts";
 import type { FakeClock } from "./fake-clock.ts";
 import { connectedClient, type ClientOptions, type MqttTestClient, openClient } from "./mqtt-client.ts";
@@ -18,6 +18,8 @@ export interface BrokerFixtureOptions {
   readonly http?: Partial<Config["http"]>;
   /** With them it also listens for TLS, and HTTP is HTTPS: WebSockets are secure ones then. */
   readonly certificates?: TestCertificates;
+  /** A data directory, in which the embedded engine keeps everything; in memory by default. */
+  readonly data?: string;
   /** Everybody on this machine may do everything by default. */
   readonly anonymous?: Config["anonymous"];
 }
@@ -36,7 +38,7 @@ const ADMIN_TOKEN = "the-admin-token-of-a-test-fixture-0123456789";
 const MAX_LOOKS = 1_000;
 
 /**
- * A whole broker in this process, in memory and on free ports of the loopback address. Close it at the test's end.
+ * A whole broker in this process, on free ports of the loopback address. Close it at the test's end.
  *
  * @example
  * const broker = await startBroker({ mqtt: { receiveMaximum: 2 } });
@@ -50,11 +52,7 @@ export async function startBroker(options: BrokerFixtureOptions = {}): Promise<B
   const folder = mkdtempSync(join(tmpdir(), "weir-fixture-"));
   try {
     const broker = createBroker(
-      withOptions(
-        loadConfig({ file: devNull, flags: [{ path: "engine", flag: "--engine", value: "memory" }] }),
-        options,
-        folder,
-      ),
+      withOptions(loadConfig({ file: devNull, flags: engineFlags(options.data) }), options, folder),
       {
         adminToken: ADMIN_TOKEN,
         logStream: { write: (line) => log.push(line) },
@@ -145,6 +143,14 @@ export class BrokerFixture {
     if (!mqttTls) throw new Error("this broker has no certificate");
     return mqttTls.port;
   }
+}
+
+function engineFlags(data: string | undefined): ConfigFlag[] {
+  if (data === undefined) return [{ path: "engine", flag: "--engine", value: "memory" }];
+  return [
+    { path: "engine", flag: "--engine", value: "embedded" },
+    { path: "data", flag: "--data", value: data },
+  ];
 }
 
 function withOptions(defaults: Config, options: BrokerFixtureOptions, folder: string): Config {

@@ -86,6 +86,7 @@ export class Router implements ShareGroupHome {
   readonly #outboxes = new Map<string, Outbox>();
   readonly #frozen = new Set<Outbox>();
   readonly #times = new RecordTimes();
+  #closedEntries = 0;
   readonly #groups = new Map<string, ShareGroup>();
   #tail: Stoppable | undefined;
   #isMissing = false;
@@ -127,6 +128,11 @@ export class Router implements ShareGroupHome {
   /** The last number that the log has given to a record, durable or not yet. */
   get headSeq(): Seq {
     return this.#log.bounds(this.tenant, shard).head;
+  }
+
+  /** Of outboxes that are closed: records that nobody may wait for any longer. */
+  get closedEntries(): number {
+    return this.#closedEntries;
   }
 
   /** Forgets what nobody waits for any longer; returns about how many records are still named. */
@@ -320,6 +326,7 @@ export class Router implements ShareGroupHome {
   }
 
   closeOutbox(outbox: Outbox): void {
+    this.#closedEntries += outbox.end - outbox.start;
     if (this.#frozen.delete(outbox)) return;
     this.#outboxes.delete(outbox.filter);
     this.#tree.remove(filterOfKey(outbox.filter), outbox);

@@ -19,6 +19,13 @@ export interface CheckpointOptions {
   readonly routers: ReadonlyMap<string, Router>;
 }
 
+/** When the log was last asked to forget, and what it had to keep. */
+interface Released {
+  readonly upTo: Seq;
+  readonly kept: number;
+  readonly closedEntries: number;
+}
+
 const intervalMs = 1_000;
 /** The log is asked to forget when at least this many records have come since it last was. */
 const minimumReleased = 100;
@@ -33,7 +40,7 @@ const sliceSessions = 1_000;
  */
 export class Checkpoint {
   readonly #options: CheckpointOptions;
-  readonly #released = new Map<string, { upTo: Seq; kept: number }>();
+  readonly #released = new Map<string, Released>();
   #count = 0;
   /** By tenant: the share groups whose cursors were saved. */
   readonly #groupKeys = new Map<string, ReadonlySet<string>>();
@@ -117,22 +124,23 @@ export class Checkpoint {
     return new Promise((resolve) => this.#options.clock.soon(resolve));
   }
 
-  /** Sessions have ended, or dropped much of what the log keeps for them: looked for once a minute. */
-  #hasGone(router: Router, kept: number): boolean {
-    if (this.#count % lookEvery !== 0 || kept < minimumReleased) return false;
-    return kept - router.trimWaiting() >= Math.max(minimumReleased, kept * goneShare);
+  /** Sessions have ended, or (looked for once a minute) dropped much of what the log keeps for them. */
+  #hasGone(router: Router, { kept, closedEntries }: Released): boolean {
+    const enough = Math.max(minimumReleased, kept * goneShare);
+    if (router.closedEntries - closedEntries >= enough) return true;
+    return this.#count % lookEvery === 0 && kept - router.trimWaiting() >= enough;
   }
 
   /** The set of what is needed is as large as the backlog: it is made only when about as much has come since. */
   #release(router: Router, directory: SessionDirectory, upTo: Seq): void {
-    const last = this.#released.get(router.tenant) ?? { upTo: 0, kept: 0 };
+    const last = this.#released.get(router.tenant) ?? { upTo: 0, kept: 0, closedEntries: 0 };
     const hasCome = upTo - last.upTo >= Math.max(minimumReleased, last.kept);
-    if (!hasCome && !this.#hasGone(router, last.kept)) return;
+    if (!hasCome && !this.#hasGone(router, last)) return;
     const needed = new NeededRecords();
     router.collectWaiting(needed);
     for (const session of directory.list(router.tenant)) session.outgoing.collect(needed);
     router.release(upTo, needed);
-    this.#released.set(router.tenant, { upTo, kept: needed.size });
+    this.#released.set(router.tenant, { upTo, kept: needed.size, closedEntries: router.closedEntries });
   }
 }
 
