@@ -78,7 +78,7 @@ const Mint = Type.Object(
 const settings = {
   name: text(256, "For people"),
   acl: Type.Array(PolicyEntry, { maxItems: 1_000 }),
-  policies: texts(64, "Names of policies; not available yet: must be empty"),
+  policies: texts(64, "Names of policies, whose entries count besides the ACL"),
   ttl: Seconds("Seconds without use after which it ends"),
   expiresAt: Type.String({
     maxLength: 64,
@@ -94,8 +94,11 @@ const settings = {
 };
 
 const credentials = {
-  username: text(1_024, "Not available yet"),
-  password: text(1_024, "Not available yet; never shown"),
+  username: text(1_024, "With it and the password a client may connect that can show no key"),
+  password: text(
+    1_024,
+    "Never shown; stored as argon2id. A verifier that begins with $7$ (mosquitto) or $argon2id$ is taken as it is",
+  ),
 };
 
 const owner = {

@@ -19,6 +19,7 @@ import { TicketAdmin } from "./admin/ticket-admin.ts";
 import { TokenAdmin } from "./admin/token-admin.ts";
 import { AnonymousAccess } from "./auth/anonymous-access.ts";
 import { isLocalRequest } from "./auth/known-host.ts";
+import { LoginFailures } from "./auth/login-failures.ts";
 import { findUnboundHolder } from "./auth/policy-holders.ts";
 import { TicketStore } from "./auth/ticket-store.ts";
 import { TokenAccess } from "./auth/token-access.ts";
@@ -345,6 +346,11 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
       exceeded: () => (counters.limitReached["limits.maxTickets"] += 1),
     }),
     sessions: () => core.sessions,
+    failures: new LoginFailures({
+      clock,
+      freeFailures: config.limits.loginFailures,
+      slowed: () => (counters.limitReached["limits.loginFailures"] += 1),
+    }),
   });
   const { authenticator } = access;
   const histories = new HistoryBook({
@@ -430,7 +436,7 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
   const { tls, trustedProxies, cors: corsOrigins } = config.http;
   return createHttpServer({
     version,
-    tokens: new TokenAdmin({ tokens: access.store, sessions, clock }),
+    tokens: new TokenAdmin({ tokens: access.store, sessions, clock, policies: access.objects.policies }),
     sessions,
     messages: new MessageAdmin(core, limits),
     retained: new RetainedAdmin({ core, clock, limits }),
@@ -449,7 +455,10 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     authorization: {
       authenticate: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
       hasTenant: (name) => name === TENANT,
-      refused: (reason) => void (counters.authFailures[reason] = (counters.authFailures[reason] ?? 0) + 1),
+      refused: (reason, address) => {
+        counters.authFailures[reason] = (counters.authFailures[reason] ?? 0) + 1;
+        logger.info({ address, reason }, "a REST call was refused");
+      },
     },
     readiness: () => readinessOf(parts, isServing()),
     isLocal: (request) => isLocalRequest(request, []),

@@ -14,6 +14,7 @@ import { type AdminSession, SessionAdmin, type SessionView } from "../src/admin/
 import { TicketAdmin } from "../src/admin/ticket-admin.ts";
 import { TokenAdmin } from "../src/admin/token-admin.ts";
 import { isLocalRequest } from "../src/auth/known-host.ts";
+import { LoginFailures } from "../src/auth/login-failures.ts";
 import { TicketStore } from "../src/auth/ticket-store.ts";
 import { TokenAccess } from "../src/auth/token-access.ts";
 import type { Principal, PrincipalEnd } from "../src/core/access/principal.ts";
@@ -151,6 +152,7 @@ export class RestFixture {
       logger: this.#logger,
       tenant: "default",
       anonymous: undefined,
+      failures: new LoginFailures({ clock: this.clock, freeFailures: 1_000, slowed: () => {} }),
       tickets: new TicketStore({ clock: this.clock, maxTickets: 10, exceeded: () => {} }),
       sessions: () => this.#directory,
     });
@@ -251,7 +253,7 @@ export class RestFixture {
     };
     return createHttpServer({
       version: "0.0.0",
-      tokens: new TokenAdmin({ tokens: access.store, sessions, clock }),
+      tokens: new TokenAdmin({ tokens: access.store, sessions, clock, policies: access.objects.policies }),
       sessions,
       messages: new MessageAdmin(core, limits),
       histories: new HistoryReader(

@@ -20,6 +20,9 @@ export interface JwtOptions {
   readonly header?: Readonly<Record<string, unknown>>;
 }
 
+/** The same for all of a process: making one takes a while. */
+let firstKey: Promise<SigningKey> | undefined;
+
 /** A CIAM system on the loopback address that does as it is told: it rotates keys, goes down, lies. */
 export class TestIssuer {
   readonly keys: SigningKey[] = [];
@@ -33,7 +36,7 @@ export class TestIssuer {
   /** Seconds since the epoch. */
   nowS: () => number = () => Math.floor(Date.now() / 1_000);
   readonly #server: Server;
-  #keyCount = 0;
+  #keyCount = 1;
 
   constructor() {
     this.#server = createServer((request, response) => void this.#answer(request, response));
@@ -44,7 +47,7 @@ export class TestIssuer {
     const issuer = new TestIssuer();
     issuer.#server.listen(0, "127.0.0.1");
     await once(issuer.#server, "listening");
-    await issuer.addKey("RS256");
+    issuer.keys.push(await (firstKey ??= newKey("RS256", "k1")));
     return issuer;
   }
 

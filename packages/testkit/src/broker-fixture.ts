@@ -160,7 +160,12 @@ function withOptions(defaults: Config, options: BrokerFixtureOptions, folder: st
     mqtt: { ...defaults.mqtt, port: 0, ...(files && { tls: { port: 0, ...files } }), ...options.mqtt },
     http: { ...defaults.http, port: 0, ...(files && { tls: files }), ...options.http },
     // Where time stands still, nobody who has to wait for a turn would ever get one
-    limits: { ...defaults.limits, ...(options.clock && { connectRate: 1_000_000 }), ...options.limits },
+    limits: {
+      ...defaults.limits,
+      loginFailures: 1_000_000, // all clients of a test come from one address
+      ...(options.clock && { connectRate: 1_000_000 }),
+      ...options.limits,
+    },
     anonymous: options.anonymous ?? { allow: "loopback" },
     log: { level: "debug" },
   };

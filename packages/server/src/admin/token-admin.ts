@@ -2,9 +2,13 @@ import {
   type AccessToken,
   type AccessTokens,
   type AccessTokenSettings,
+  bindsClientId,
   type Scope,
   settingsOf,
 } from "../core/access/access-token.ts";
+import type { NamedPolicy } from "../core/access/authorization-group.ts";
+import { usesClientId } from "../core/access/template.ts";
+import type { NamedObjects } from "../core/objects/named-objects.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import { AdminError, settleInEngine } from "./admin-error.ts";
 import { type JsonObject, mergePatch } from "./merge-patch.ts";
@@ -26,6 +30,7 @@ export interface TokenAdminOptions {
   readonly tokens: AccessTokens;
   readonly sessions: Pick<SessionAdmin, "ofToken" | "deleteAll">;
   readonly clock: Clock;
+  readonly policies: Pick<NamedObjects<NamedPolicy>, "get">;
 }
 
 export type { AccessToken } from "../core/access/access-token.ts";
@@ -71,7 +76,11 @@ export class TokenAdmin {
         `tenant: is ${tenant}, the caller's own, unless ?tenant= names another`,
       );
     const subject = parseSubject(declaration.subject);
-    const settings = this.#settingsFor(caller, reach, declaration, subject);
+    const settings = await this.#withPassword(
+      caller,
+      this.#settingsFor(caller, reach, declaration, subject),
+      declaration.password,
+    );
     if ((settings.expiresAtMs ?? Infinity) <= this.#options.clock.nowMs())
       throw new AdminError("invalid", "expiresAt: is past");
     const owner = { tenant, subject, mintedBy: caller.token?.id };
@@ -123,7 +132,12 @@ export class TokenAdmin {
     const declaration = Object.fromEntries(
       Object.entries(merged).filter(([name]) => !Object.hasOwn(unchanging, name)),
     );
-    const settings = this.#settingsFor(caller, reach, declaration, token.subject, token);
+    const settings = await this.#withPassword(
+      caller,
+      this.#settingsFor(caller, reach, declaration, token.subject, token),
+      (declaration as TokenDeclaration).password,
+      token,
+    );
     return this.#show(await settleInEngine(this.#options.tokens.update(token, settings)));
   }
 
@@ -159,6 +173,7 @@ export class TokenAdmin {
     before?: AccessToken,
   ): AccessTokenSettings {
     const settings = parseTokenDeclaration(declaration);
+    this.#requirePolicies(caller.tenant, settings);
     if (reach.kind === "tenant") {
       requireGivable(caller, settings, before);
       return settings;
@@ -166,6 +181,43 @@ export class TokenAdmin {
     if (subject === undefined)
       throw new AdminError("invalid", "subject: a minting token says whom it makes the token for");
     return boundToTemplate(reach.template, subject, settings, this.#options.clock.nowMs());
+  }
+
+  /** A token that names what is not there may do nothing, and nobody would see why. */
+  #requirePolicies(tenant: string, { policies, clientIds }: AccessTokenSettings): void {
+    for (const [i, name] of policies.entries()) {
+      const policy = this.#options.policies.get(tenant, name);
+      if (!policy) throw new AdminError("invalid", `policies[${i}]: there is no policy ${name}`);
+      if (usesClientId(policy.value.entries) && !bindsClientId(clientIds))
+        throw new AdminError(
+          "invalid",
+          `policies[${i}]: ${name} uses \${clientId}, so clientIds must say which client ids the token may connect with`,
+        );
+    }
+  }
+
+  /** A user name needs a password, of this declaration or of before; in its tenant nobody else has it. */
+  async #withPassword(
+    { tenant }: Caller,
+    settings: AccessTokenSettings,
+    password: string | undefined,
+    before?: AccessToken,
+  ): Promise<AccessTokenSettings> {
+    const { username } = settings;
+    const { tokens } = this.#options;
+    if (username === undefined) {
+      if (password !== undefined) throw new AdminError("invalid", "password: needs a username");
+      return settings;
+    }
+    for (const other of tokens.ofUsername(username)) {
+      if (other.tenant === tenant && other.id !== before?.id)
+        throw new AdminError("conflict", "username: another token has it");
+    }
+    const known = before?.username === username ? before.passwordVerifier : undefined;
+    const passwordVerifier = password === undefined ? known : await tokens.verifierOf(password);
+    if (passwordVerifier === undefined)
+      throw new AdminError("invalid", "password: is needed with a username");
+    return { ...settings, passwordVerifier };
   }
 
   #find(caller: Caller, reach: TokenReach, id: string): AccessToken {
@@ -179,7 +231,17 @@ export class TokenAdmin {
   #show(token: AccessToken): ShownToken {
     const { id, subject, tenant, mintedBy, origin, createdAtMs } = token;
     const lastUsedAtMs = this.#options.tokens.lastUsedAtMs(token);
-    return { id, subject, tenant, mintedBy, origin, createdAtMs, lastUsedAtMs, ...settingsOf(token) };
+    return {
+      id,
+      subject,
+      tenant,
+      mintedBy,
+      origin,
+      createdAtMs,
+      lastUsedAtMs,
+      ...settingsOf(token),
+      passwordVerifier: undefined,
+    };
   }
 }
 

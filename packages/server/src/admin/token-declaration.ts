@@ -4,6 +4,7 @@ import {
   type Scope,
   TOKEN_REALM,
 } from "../core/access/access-token.ts";
+import { isAllowedText } from "@weir/protocol";
 import type { Plain } from "../core/ports/engine.ts";
 import { parseAcl } from "./acl-declaration.ts";
 import { AdminError } from "./admin-error.ts";
@@ -41,12 +42,12 @@ const MAX_METADATA_CHARACTERS = 16_384;
  * @throws {AdminError} `invalid`, naming the member
  */
 export function parseTokenDeclaration(declaration: TokenDeclaration): AccessTokenSettings {
-  refuseUnavailable(declaration);
   const { name = "", username, ttl, expiresAt, enabled = true, scopes = [], mint, limits = {} } = declaration;
   const bindings = parseBindings(declaration, "");
   return {
     name,
-    username,
+    username: username === undefined ? undefined : parseUsername(username),
+    passwordVerifier: undefined,
     acl: parseAcl(declaration.acl ?? [], bindings.clientIds, "acl"),
     policies: [...new Set(declaration.policies)],
     ttlS: ttl,
@@ -95,14 +96,9 @@ export function unchangingOf(token: AccessToken): Readonly<Record<string, string
   return { id, subject, tenant, mintedBy, createdAt: formatTime(createdAtMs), realm: TOKEN_REALM };
 }
 
-function refuseUnavailable({ username, password, policies = [] }: TokenDeclaration): void {
-  const unavailable: readonly (readonly [member: string, isUsed: boolean])[] = [
-    ["username", username !== undefined],
-    ["password", password !== undefined],
-    ["policies", policies.length > 0],
-  ];
-  const used = unavailable.find(([, isUsed]) => isUsed);
-  if (used) throw invalid(used[0], "is not available yet; leave it out");
+function parseUsername(username: string): string {
+  if (username !== "" && isAllowedText(username)) return username;
+  throw invalid("username", "must have at least one character, and none that MQTT forbids");
 }
 
 function parseExpiresAt(text: string): number {

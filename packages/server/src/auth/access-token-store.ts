@@ -10,6 +10,7 @@ import type { MintTemplate } from "../core/access/mint-template.ts";
 import { EngineError, type Kv, type KvEvent, type Subscription } from "../core/ports/engine.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import { createAccessKey, createTokenId, hashesEqual, hashKey, tokenIdOf } from "./access-key.ts";
+import { createVerifier, isVerifier } from "./password-verifier.ts";
 import { SortedIds } from "../core/objects/sorted-ids.ts";
 import { TokenIdIndex } from "./token-id-index.ts";
 import { decodeStoredToken, encodeStoredToken, type StoredToken } from "./stored-token.ts";
@@ -45,6 +46,7 @@ export class AccessTokenStore implements AccessTokens {
   readonly #ids = new SortedIds();
   readonly #byMinter = new TokenIdIndex();
   readonly #bySubject = new TokenIdIndex();
+  readonly #byUsername = new TokenIdIndex();
   /** Deleted here while late news of their last state may still come; ids are never used again. */
   readonly #deleted = new Set<string>();
   readonly #usedAtMs = new Map<string, number>();
@@ -126,6 +128,21 @@ export class AccessTokenStore implements AccessTokens {
       const token = this.get(id);
       if (token) yield token;
     }
+  }
+
+  *ofUsername(username: string): Generator<StoredToken> {
+    for (const id of this.#byUsername.of(username)) {
+      const token = this.get(id);
+      if (token) yield token;
+    }
+  }
+
+  get hasUsernames(): boolean {
+    return this.#byUsername.size > 0;
+  }
+
+  async verifierOf(password: string): Promise<string> {
+    return isVerifier(password) ? password : createVerifier(password);
   }
 
   /**
@@ -328,12 +345,14 @@ export class AccessTokenStore implements AccessTokens {
   }
 
   #index(token: StoredToken): void {
+    if (token.username !== undefined) this.#byUsername.add(token.username, token.id);
     this.#bySubject.add(subjectKey(token.tenant, token.subject), token.id);
     if (token.origin.kind === "minted" && token.mintedBy !== undefined)
       this.#byMinter.add(token.mintedBy, token.id);
   }
 
   #unindex(token: StoredToken): void {
+    if (token.username !== undefined) this.#byUsername.remove(token.username, token.id);
     this.#bySubject.remove(subjectKey(token.tenant, token.subject), token.id);
     if (token.mintedBy !== undefined) this.#byMinter.remove(token.mintedBy, token.id);
   }

@@ -11,8 +11,10 @@ import type { Clock } from "../core/ports/clock.ts";
 import type { AccessTokenStore } from "./access-token-store.ts";
 import type { AnonymousAccess } from "./anonymous-access.ts";
 import type { MintedTokens } from "./minted-tokens.ts";
+import type { LoginFailures } from "./login-failures.ts";
 import type { OAuthAccess } from "./oauth-access.ts";
 import type { OAuthRefusal } from "./oauth-claims.ts";
+import type { PasswordLogins } from "./password-logins.ts";
 import type { StoredToken } from "./stored-token.ts";
 import type { TicketStore } from "./ticket-store.ts";
 import type { TokenPrincipals } from "./token-principals.ts";
@@ -26,10 +28,17 @@ export interface CredentialAuthenticatorOptions {
   readonly clock: Clock;
   readonly anonymous: AnonymousAccess | undefined;
   readonly tickets: TicketStore;
+  readonly passwords: PasswordLogins;
+  readonly failures: LoginFailures;
   /** A connection with this token begins. */
   onConnect(token: StoredToken): void;
   /** A principal that has an end of its own is about to serve a session. */
   onServe(principal: Principal): void;
+}
+
+/** Why a call over REST is refused: a short stable word for metrics and the log. */
+export interface CallerRefusal {
+  readonly reason: string;
 }
 
 export interface CallerAddress {
@@ -52,15 +61,16 @@ export class CredentialAuthenticator implements Authenticator {
     const { authenticationMethod: method } = credentials;
     if (method !== undefined && method !== TOKEN_METHOD)
       return refused(ReasonCode.badAuthenticationMethod, "method");
-    const ticket = credentials.peer.upgrade?.ticket;
-    if (ticket !== undefined) return this.#redeem(ticket, credentials);
-    const shown = shownCredential(credentials);
-    const outcome = shown === undefined ? none : await this.#check(shown, credentials);
+    const { peer } = credentials;
+    const ticket = peer.upgrade?.ticket;
+    const outcome = ticket === undefined ? await this.#check(credentials) : this.#redeem(ticket, credentials);
+    if (outcome.kind === "accepted" || !isUnknown(outcome)) return outcome;
     // Who names a method wants to be somebody: nobody is made anonymous by it, least of all by a renewal.
-    const anonymous = method === undefined ? this.#options.anonymous : undefined;
-    return anonymous && outcome.kind === "refused" && isUnknown(outcome)
-      ? anonymous.authenticate(credentials)
-      : outcome;
+    const isNobody = method === undefined && ticket === undefined;
+    const anonymous = isNobody ? this.#options.anonymous : undefined;
+    if (anonymous) return anonymous.authenticate(credentials);
+    if (outcome !== none) await this.#options.failures.slow(peer.address);
+    return outcome;
   }
 
   refresh(principal: Principal): void {
@@ -77,7 +87,7 @@ export class CredentialAuthenticator implements Authenticator {
   }
 
   /**
-   * Who calls over REST, or undefined for a credential that is not valid from there. Never anonymous.
+   * Who calls over REST, or why the credential is refused. Never anonymous.
    *
    * @param authorization the Authorization header
    * @param from the caller's address, and the Origin header where there is one
@@ -85,17 +95,20 @@ export class CredentialAuthenticator implements Authenticator {
   async authenticateCaller(
     authorization: string | undefined,
     from: CallerAddress,
-  ): Promise<Caller | undefined> {
+  ): Promise<Caller | CallerRefusal> {
     const shown = bearerCredential(authorization);
-    if (shown === undefined) return undefined;
+    if (shown === undefined) return { reason: none.reason };
     const token = this.#findUsable(shown);
-    return token ? this.#tokenCaller(token, from) : this.#oauthCaller(shown);
+    const caller = token ? this.#tokenCaller(token, from) : await this.#oauthCaller(shown);
+    if ("reason" in caller) await this.#options.failures.slow(from.address);
+    return caller;
   }
 
-  #tokenCaller(token: StoredToken, { address, origin }: CallerAddress): Caller | undefined {
+  #tokenCaller(token: StoredToken, { address, origin }: CallerAddress): Caller | CallerRefusal {
     const { minted, store, principals } = this.#options;
     const use: TokenUse = { address, origin, needsOrigin: false, clientId: undefined };
-    if (minted.refuseUse(token, use)) return undefined;
+    const refusal = minted.refuseUse(token, use);
+    if (refusal) return { reason: refusal };
     store.touch(token);
     let principal = this.#callers.get(token);
     if (principal) principals.refresh(principal, token);
@@ -103,14 +116,36 @@ export class CredentialAuthenticator implements Authenticator {
     return { token, principal, scopes: token.scopes };
   }
 
-  async #oauthCaller(shown: Uint8Array): Promise<Caller | undefined> {
+  async #oauthCaller(shown: Uint8Array): Promise<Caller | CallerRefusal> {
     const { oauth } = this.#options;
     const principal = await oauth.authenticate(textOf(shown), undefined);
-    if (typeof principal !== "object") return undefined;
+    if (typeof principal !== "object") return { reason: principal ?? unknown.reason };
     return { principal, scopes: oauth.scopesOf(principal) };
   }
 
-  async #check(shown: Uint8Array, credentials: Credentials): Promise<Authentication> {
+  async #check(credentials: Credentials): Promise<Authentication> {
+    const { passwords } = this.#options;
+    const login = loginOf(credentials);
+    if (login && passwords.isKnown(login.username)) return this.#logIn(login, credentials);
+    const shown = shownCredential(credentials);
+    if (shown === undefined) return none;
+    const outcome = await this.#checkBearer(shown, credentials);
+    // A name that nobody has takes as long as a wrong password (semantics.md §1.15).
+    if (login && outcome.kind === "refused" && isUnknown(outcome))
+      await passwords.check(login.username, login.password);
+    return outcome;
+  }
+
+  async #logIn({ username, password }: Login, credentials: Credentials): Promise<Authentication> {
+    const outcome = await this.#options.passwords.check(username, password);
+    if (outcome.kind === "busy") return refused(ReasonCode.serverBusy, "busy");
+    // As of now: while it was checked, the token may have been changed.
+    const token = outcome.kind === "right" ? this.#options.store.get(outcome.token.id) : undefined;
+    const isRight = token?.passwordVerifier !== undefined && token.username === username;
+    return isRight && this.#isUsable(token) ? this.#admit(token, connectionUse(credentials)) : unknown;
+  }
+
+  async #checkBearer(shown: Uint8Array, credentials: Credentials): Promise<Authentication> {
     const token = this.#findUsable(shown);
     if (token) return this.#admit(token, connectionUse(credentials));
     return outcomeOf(await this.#options.oauth.authenticate(textOf(shown), credentials.clientId));
@@ -168,8 +203,19 @@ const OAUTH_CODES: Readonly<Partial<Record<OAuthRefusal, ReasonCode>>> = {
 };
 
 /** Nothing valid was shown, as opposed to something that may not be used here. */
-function isUnknown({ reasonCode }: Refused): boolean {
-  return reasonCode === none.reasonCode || reasonCode === unknown.reasonCode;
+function isUnknown(outcome: Refused): boolean {
+  return outcome === none || outcome.reasonCode === unknown.reasonCode;
+}
+
+interface Login {
+  readonly username: string;
+  readonly password: string;
+}
+
+function loginOf({ authenticationMethod, username, password }: Credentials): Login | undefined {
+  if (authenticationMethod !== undefined || username === undefined || password === undefined)
+    return undefined;
+  return { username, password: Buffer.from(password).toString("utf8") };
 }
 
 /** The method's data, or a password is the only credential; else the user name is; else what came with the upgrade. */

@@ -14,7 +14,7 @@ const base64url = (value: unknown): string =>
 beforeAll(async () => {
   issuer = await TestIssuer.open();
   stranger = await newKey("RS256", "k1");
-  broker = await startBroker({ anonymous: { allow: "nobody", acl: undefined } });
+  broker = await startBroker({ anonymous: { allow: "nobody" } });
   const entries = [
     { actions: ["subscribe", "publish"], topic: "data/${claims.account}/#" },
     { actions: ["publish"], topic: "own/${subject}" },
@@ -122,7 +122,7 @@ describe("a JWT that lies is refused with 0x86", () => {
     ],
     ["that is huge", "jwt-too-large", () => issuer.sign({ ...good, padding: "x".repeat(20_000) })],
     ["with a fourth part", "jwt-malformed", async () => `${await issuer.sign(good)}.x`],
-    ["nested without end", "jwt-malformed", () => raw({ alg: "RS256" }, nested(5_000))],
+    ["nested without end", "jwt-malformed", () => raw({ alg: "RS256" }, nested(4_000))],
     [
       "with two parts",
       "jwt-malformed",

@@ -32,6 +32,7 @@ export function decodeStoredToken(value: Plain): StoredToken {
     id: stringIn(stored, "id"),
     name: stringIn(stored, "name"),
     username: optionalStringIn(stored, "username"),
+    passwordVerifier: optionalStringIn(stored, "passwordVerifier"),
     subject: stringIn(stored, "subject"),
     tenant: stringIn(stored, "tenant"),
     acl: parsePolicyEntries(stored["acl"]),

@@ -10,6 +10,7 @@ import type { Logger } from "../core/ports/telemetry.ts";
 import type { Peer } from "../core/ports/transport.ts";
 import { openMemoryEngine } from "../engine/memory/memory-engine.ts";
 import { AnonymousAccess } from "./anonymous-access.ts";
+import { LoginFailures } from "./login-failures.ts";
 import { TicketStore } from "./ticket-store.ts";
 import { TokenAccess } from "./token-access.ts";
 
@@ -65,6 +66,7 @@ function openAccess(anonymous?: AnonymousAccess): TokenAccess {
     logger,
     tenant: "default",
     anonymous,
+    failures: new LoginFailures({ clock, freeFailures: 1_000, slowed: () => {} }),
     tickets: new TicketStore({ clock, maxTickets: 10, exceeded: () => {} }),
     sessions: () => ({
       list: () => sessions,
@@ -244,7 +246,7 @@ describe("the admin token", () => {
 
   it("does not count where it could not be handed over, and the next start makes another", async () => {
     const engine = openMemoryEngine({ clock });
-    kv = engine.kv("tokens");
+    buckets = (name) => engine.kv(name);
     const keys: string[] = [];
     const first = openAccess();
     const lose = (key: string): never => {

@@ -11,6 +11,8 @@ import { EffectivePolicy } from "./effective-policy.ts";
 import { IdentityObjects } from "./identity-objects.ts";
 import { MintedTokens } from "./minted-tokens.ts";
 import { OAuthAccess } from "./oauth-access.ts";
+import type { LoginFailures } from "./login-failures.ts";
+import { PasswordLogins } from "./password-logins.ts";
 import { PrincipalExpiry } from "./principal-expiry.ts";
 import type { PrincipalSession } from "./principal-session.ts";
 import { PrincipalSweep } from "./principal-sweep.ts";
@@ -40,6 +42,7 @@ export interface TokenAccessOptions {
   readonly tenant: string;
   readonly anonymous: AnonymousAccess | undefined;
   readonly tickets: TicketStore;
+  readonly failures: LoginFailures;
   /** The core needs the authenticator before it has sessions: asked when it is needed, never before `start`. */
   readonly sessions: () => SessionsOfTokens;
 }
@@ -108,6 +111,8 @@ export class TokenAccess {
       clock,
       anonymous,
       tickets,
+      passwords: new PasswordLogins(this.store),
+      failures: options.failures,
       onConnect: (token) => this.#expiry.connected(token),
       onServe: (principal) => this.#principalExpiry.consider(principal),
     });

@@ -2,6 +2,10 @@
 export class TokenIdIndex {
   readonly #ids = new Map<string, Set<string>>();
 
+  get size(): number {
+    return this.#ids.size;
+  }
+
   add(key: string, id: string): void {
     const ids = this.#ids.get(key);
     if (ids) ids.add(id);

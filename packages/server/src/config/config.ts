@@ -93,6 +93,7 @@ export interface LimitsConfig {
   readonly httpRequestRate: number;
   readonly auditEntries: number;
   /** One-time tickets that have not been used yet. */
+  readonly loginFailures: number;
   readonly maxTickets: number;
   /** User properties of one packet. */
   readonly maxUserProperties: number;

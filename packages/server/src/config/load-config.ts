@@ -151,6 +151,7 @@ function limitsConfig(values: SettingValues): Config["limits"] {
     maxHttpConnections: values.number("limits.maxHttpConnections"),
     httpRequestRate: values.number("limits.httpRequestRate"),
     auditEntries: values.number("limits.auditEntries"),
+    loginFailures: values.number("limits.loginFailures"),
     maxTickets: values.number("limits.maxTickets"),
     maxUserProperties: values.number("limits.maxUserProperties"),
     maxSubscriptionLevels: values.number("limits.maxSubscriptionLevels"),

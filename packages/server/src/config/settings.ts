@@ -172,6 +172,7 @@ export const settings: readonly Setting[] = [
   setting("limits.maxHttpConnections", whole(1), 10_000, "HTTP connections that are no WebSockets"),
   setting("limits.httpRequestRate", whole(1), 5_000, "REST requests of one credential a second"),
   setting("limits.auditEntries", whole(1, 1_000_000), 10_000, "changes that a tenant's audit log keeps"),
+  setting("limits.loginFailures", whole(0), 10, "failed logins of one address a minute before it is slowed"),
   setting("limits.maxTickets", whole(1), 10_000, "one-time tickets for WebSockets that are not used yet"),
   setting("limits.maxUserProperties", whole(0), 1_000, "user properties of a packet"),
   setting(

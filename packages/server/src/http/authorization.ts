@@ -10,16 +10,21 @@ export interface CallerAddress {
 /** Whom a credential stands for. */
 export type Credential = Omit<Caller, "tenant" | "address">;
 
+/** Why a credential is refused: a short stable word for metrics and the log. */
+export interface CredentialRefusal {
+  readonly reason: string;
+}
+
 export interface AuthorizationOptions {
-  /** Who calls, by the Authorization header; undefined where it does not hold a credential that is valid from there. */
+  /** Who calls, by the Authorization header; or why it does not hold a credential that is valid from there. */
   authenticate(
     authorization: string | undefined,
     from: CallerAddress,
-  ): Promise<Credential | undefined> | Credential | undefined;
+  ): Promise<Credential | CredentialRefusal>;
   /** Whether there is such a tenant. */
   hasTenant(name: string): boolean;
-  /** A request was refused for its credential: why, in a stable word. */
-  refused(reason: "none" | "bad-credential"): void;
+  /** A request was refused for its credential. */
+  refused(reason: string, address: string): void;
 }
 
 /** Authenticates requests before their bodies are read, and remembers who made them. */
@@ -35,7 +40,7 @@ export class Authorization {
   async check(request: FastifyRequest): Promise<Caller> {
     const { authorization, origin } = request.headers;
     const credential = await this.#options.authenticate(authorization, { address: request.ip, origin });
-    if (!credential) throw this.#refuse(authorization);
+    if ("reason" in credential) throw this.#refuse(credential, request.ip);
     const tenant = this.#tenantOf(request, credential);
     const caller = { ...credential, tenant, address: request.ip };
     this.#callers.set(request, caller);
@@ -49,10 +54,13 @@ export class Authorization {
     return caller;
   }
 
-  #refuse(authorization: string | undefined): RequestError {
-    const isNone = authorization === undefined;
-    this.#options.refused(isNone ? "none" : "bad-credential");
-    const detail = isNone ? "send Authorization: Bearer and an access token" : "the credential is not valid";
+  /** Whatever is wrong with a credential, its holder hears the same (semantics.md §1.15). */
+  #refuse({ reason }: CredentialRefusal, address: string): RequestError {
+    this.#options.refused(reason, address);
+    const detail =
+      reason === "none"
+        ? "send Authorization: Bearer and an access token or a JWT"
+        : "the credential is not valid";
     return new RequestError("unauthenticated", detail);
   }
 

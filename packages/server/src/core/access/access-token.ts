@@ -31,6 +31,8 @@ export interface AccessTokenSettings {
   readonly name: string;
   /** What its holder may log in with besides the key, together with a password; undefined: the key alone. */
   readonly username: string | undefined;
+  /** What the password is checked with: argon2id, or imported from another system. Never shown. */
+  readonly passwordVerifier: string | undefined;
   readonly acl: readonly PolicyEntry[];
   /** Names of policies whose entries count besides `acl`. */
   readonly policies: readonly string[];
@@ -65,6 +67,7 @@ export type TokenOrigin =
 export const emptySettings: AccessTokenSettings = {
   name: "",
   username: undefined,
+  passwordVerifier: undefined,
   acl: [],
   policies: [],
   ttlS: undefined,
@@ -120,6 +123,10 @@ export interface AccessTokens {
   /** Those that a minting token has made and that still depend on it. */
   mintedBy(id: string): Iterable<AccessToken>;
   mintedCount(id: string): number;
+  /** Of all tenants, whatever their state. */
+  ofUsername(username: string): Iterable<AccessToken>;
+  /** What is stored of a password: a verifier as other systems write them stays as it is. Takes a while. */
+  verifierOf(password: string): Promise<string>;
   ofSubject(tenant: string, subject: string): Iterable<AccessToken>;
   /** Milliseconds since the epoch; undefined: never used. */
   lastUsedAtMs(token: AccessToken): number | undefined;

@@ -13,6 +13,7 @@ export const limitNames = [
   "limits.tlsHandshakeRate",
   "limits.maxHttpConnections",
   "limits.httpRequestRate",
+  "limits.loginFailures",
   "limits.maxTickets",
   "limits.maxBufferBytes",
   "limits.maxUserProperties",
