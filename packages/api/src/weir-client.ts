@@ -1,14 +1,25 @@
+import type { AccessAnswer, AccessQuestion } from "./access-explain.ts";
+import type { AuditEntry, AuditQuery } from "./audit.ts";
 import type { Backup, BackupBegin, BackupList } from "./backup.ts";
+import type { Group, GroupPut } from "./group.ts";
 import type { MessagePublish } from "./message.ts";
+import type { NamedCalls } from "./named-calls.ts";
 import type { Page, PageQuery } from "./page.ts";
+import type { Policy, PolicyPut } from "./policy.ts";
 import type { Problem, ProblemCode } from "./problem.ts";
+import type { Provider, ProviderPut } from "./provider.ts";
+import type { RetainedDeleted, RetainedDeleteQuery, RetainedMessage, RetainedQuery } from "./retained.ts";
 import type {
   Session,
+  SessionCreate,
   SessionDeleteQuery,
   SessionQuery,
   SessionsDeleted,
   SessionsDeleteQuery,
+  SubscriptionsDeleted,
+  SubscriptionsPut,
 } from "./session.ts";
+import type { Ticket } from "./ticket.ts";
 import type { CreatedToken, Token, TokenCreate, TokenDeleteQuery, TokenPatch } from "./token.ts";
 
 /** What is used of `fetch`: the types of neither browsers nor Node are needed to compile this. */
@@ -65,6 +76,10 @@ export interface WeirClient {
   readonly sessions: {
     list(query?: SessionQuery): Promise<Page<Session>>;
     get(id: string): Promise<Session>;
+    /** Before its client ever connects. */
+    create(session: SessionCreate): Promise<Session>;
+    subscribe(id: string, subscriptions: SubscriptionsPut["subscriptions"]): Promise<Session>;
+    unsubscribe(id: string, filters: readonly string[]): Promise<SubscriptionsDeleted>;
     delete(id: string, query?: SessionDeleteQuery): Promise<void>;
     deleteMany(query: SessionsDeleteQuery): Promise<SessionsDeleted>;
   };
@@ -72,6 +87,26 @@ export interface WeirClient {
     /** Resolves when the broker has made the promise that its engine makes. */
     publish(message: MessagePublish): Promise<void>;
   };
+  readonly retained: {
+    list(query: RetainedQuery): Promise<Page<RetainedMessage>>;
+    delete(query: RetainedDeleteQuery): Promise<RetainedDeleted>;
+  };
+  readonly policies: NamedCalls<PolicyPut, Policy>;
+  readonly groups: NamedCalls<GroupPut, Group>;
+  readonly providers: NamedCalls<ProviderPut, Provider>;
+  readonly access: {
+    /** Why does this user (not) see this? */
+    explain(question: AccessQuestion): Promise<AccessAnswer>;
+  };
+  readonly audit: {
+    /** The newest first. */
+    list(query?: AuditQuery): Promise<Page<AuditEntry>>;
+  };
+  readonly tickets: {
+    create(): Promise<Ticket>;
+  };
+  /** Named objects of a kind that is known by its path alone. */
+  named(path: string): NamedCalls<object, object>;
   readonly backups: {
     /** Resolves when it has begun: `get` tells how far it is. */
     begin(backup?: BackupBegin): Promise<Backup>;
@@ -80,8 +115,16 @@ export interface WeirClient {
   };
 }
 
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-type Call = <T>(method: string, path: string, request?: { query?: Query; body?: unknown }) => Promise<T>;
+type QueryValue = string | number | boolean | undefined | readonly string[];
+type Query = Readonly<Record<string, QueryValue>>;
+
+interface Request {
+  readonly query?: Query;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type Call = <T>(method: string, path: string, request?: Request) => Promise<T>;
 
 /**
  * @throws {TypeError} if the URL is not an http or https one, or the platform has no `fetch` and none is given
@@ -90,6 +133,7 @@ export function createWeirClient(options: WeirClientOptions): WeirClient {
   const call = createCall(options);
   const tokenPath = (id: string): string => `/tokens/${encodeURIComponent(id)}`;
   const sessionPath = (id: string): string => `/sessions/${encodeURIComponent(id)}`;
+  const named = <Put, Shown>(path: string): NamedCalls<Put, Shown> => createNamedCalls(call, path);
   return {
     tokens: {
       create: (body) => call("POST", "/tokens", { body }),
@@ -102,6 +146,10 @@ export function createWeirClient(options: WeirClientOptions): WeirClient {
     sessions: {
       list: (query = {}) => call("GET", "/sessions", { query }),
       get: (id) => call("GET", sessionPath(id)),
+      create: (body) => call("POST", "/sessions", { body }),
+      subscribe: (id, subscriptions) =>
+        call("PUT", `${sessionPath(id)}/subscriptions`, { body: { subscriptions } }),
+      unsubscribe: (id, filter) => call("DELETE", `${sessionPath(id)}/subscriptions`, { query: { filter } }),
       delete: (id, query = {}) => call("DELETE", sessionPath(id), { query }),
       deleteMany: (query) => call("DELETE", "/sessions", { query }),
     },
@@ -110,6 +158,17 @@ export function createWeirClient(options: WeirClientOptions): WeirClient {
         await call("POST", "/messages", { body });
       },
     },
+    retained: {
+      list: (query) => call("GET", "/retained", { query }),
+      delete: (query) => call("DELETE", "/retained", { query }),
+    },
+    policies: named("policies"),
+    groups: named("groups"),
+    providers: named("providers"),
+    access: { explain: (body) => call("POST", "/access/explain", { body }) },
+    audit: { list: (query = {}) => call("GET", "/audit", { query }) },
+    tickets: { create: () => call("POST", "/tickets") },
+    named,
     backups: {
       begin: (body = {}) => call("POST", "/backups", { body }),
       list: () => call("GET", "/backups"),
@@ -118,19 +177,25 @@ export function createWeirClient(options: WeirClientOptions): WeirClient {
   };
 }
 
+function createNamedCalls<Put, Shown>(call: Call, collection: string): NamedCalls<Put, Shown> {
+  const pathOf = (name: string): string => `/${collection}/${encodeURIComponent(name)}`;
+  return {
+    list: (query = {}) => call("GET", `/${collection}`, { query }),
+    get: (name) => call("GET", pathOf(name)),
+    put: (name, body, { ifNew } = {}) =>
+      call("PUT", pathOf(name), { body, ...(ifNew && { headers: { "if-none-match": "*" } }) }),
+    delete: (name) => call("DELETE", pathOf(name)),
+  };
+}
+
 function createCall(options: WeirClientOptions): Call {
   const { token, timeoutMs = 30_000 } = options;
   const base = baseUrl(options.url);
   const fetch = options.fetch ?? platformFetch();
-  return async <T>(
-    method: string,
-    path: string,
-    { query = {}, body }: { query?: Query; body?: unknown } = {},
-  ): Promise<T> => {
-    const headers: Record<string, string> = {
-      authorization: `Bearer ${headerText(token)}`,
-      accept: "application/json",
-    };
+  const authorization = `Bearer ${headerText(token)}`;
+  return async <T>(method: string, path: string, request: Request = {}): Promise<T> => {
+    const { query = {}, body } = request;
+    const headers: Record<string, string> = { authorization, accept: "application/json", ...request.headers };
     if (body !== undefined) headers["content-type"] = "application/json";
     const response = await fetch(`${base}${path}${queryString(query)}`, {
       method,
@@ -175,9 +240,10 @@ function baseUrl(url: string): string {
 }
 
 function queryString(query: Query): string {
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
-  if (pairs.length === 0) return "";
-  return `?${pairs.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&")}`;
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one) => `${name}=${encodeURIComponent(String(one))}`),
+  );
+  return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
 }
 
 function platformFetch(): Fetch {

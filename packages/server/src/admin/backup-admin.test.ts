@@ -36,8 +36,10 @@ class FakeStore implements BackupStore {
   }
 }
 
-const callerWith = (...scopes: Scope[]): Caller =>
-  ({ scopes, principal: { tenant: "default" } as Principal });
+const callerWith = (...scopes: Scope[]): Caller => ({
+  scopes,
+  principal: { tenant: "default" } as Principal,
+});
 const admin = callerWith("admin");
 
 let store: FakeStore;

@@ -55,7 +55,7 @@ export class RetainedAdmin {
    */
   async clear(caller: Caller, topicFilter: string): Promise<{ count: number; refused: number }> {
     let [count, refused] = [0, 0];
-    for (const { message } of [...this.#matching(caller, topicFilter)]) {
+    for (const { message } of Array.from(this.#matching(caller, topicFilter))) {
       const outcome = await settleInEngine(this.#options.core.publish(clearing(caller, message)));
       if (outcome.kind === "accepted") count += 1;
       else refused += 1;

@@ -1,4 +1,4 @@
-import swagger, { type FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import swagger from "@fastify/swagger";
 import { Problem, PROBLEM_CONTENT_TYPE, problemStatus, problemTitle, type ProblemCode } from "@weir/api";
 import type { FastifyInstance, FastifySchema, RouteOptions } from "fastify";
 import Type, { type TObject, type TSchema } from "typebox";
@@ -39,8 +39,10 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       },
       security: [{ bearer: [] }],
     },
-    refResolver: { buildLocalReference: ({ $id }, _base, _fragment, at) => String($id ?? `schema${at}`) },
-    transform: describe as NonNullable<FastifyDynamicSwaggerOptions["transform"]>,
+    refResolver: {
+      buildLocalReference: ({ $id }, _base, _fragment, at) => (typeof $id === "string" ? $id : `schema${at}`),
+    },
+    transform: describe,
   });
   app.addSchema({ $id: "Problem", ...Problem });
   app.get("/api/v1/openapi.json", { schema: { hide: true } }, async () => app.swagger());
@@ -71,7 +73,7 @@ function describe({ schema, url, route }: Described): { schema: FastifySchema; u
       ...(querystring && { querystring }),
       ...(headers && { headers }),
       response: {
-        ...((schema.response as object | undefined) ?? {
+        ...(schema.response ?? {
           204: Type.Null({ description: "It is done" }),
         }),
         ...problemsOf(method, url),

@@ -10,8 +10,8 @@ import type {
 /** Where routes are added: the schema that checks a request is also the type that its handler gets. */
 export type RestApi = FastifyInstance<
   RawServerDefault,
-  RawRequestDefaultExpression<RawServerDefault>,
-  RawReplyDefaultExpression<RawServerDefault>,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
   FastifyBaseLogger,
   TypeBoxTypeProvider
 >;

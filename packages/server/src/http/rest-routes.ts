@@ -4,6 +4,7 @@ import type { AccessExplainer } from "../admin/access-explainer.ts";
 import type { HistoryReader } from "../admin/history-reader.ts";
 import type { MessageAdmin } from "../admin/message-admin.ts";
 import type { RetainedAdmin } from "../admin/retained-admin.ts";
+import type { RevocationAdmin } from "../admin/revocation-admin.ts";
 import type { TicketAdmin } from "../admin/ticket-admin.ts";
 import type { TokenAdmin } from "../admin/token-admin.ts";
 import { addAccessRoutes } from "./access-routes.ts";
@@ -20,6 +21,7 @@ import { RequestError } from "./problem-reply.ts";
 import { RequestRate } from "./request-rate.ts";
 import type { RestApi } from "./rest-api.ts";
 import { addRetainedRoutes } from "./retained-routes.ts";
+import { addRevocationRoutes } from "./revocation-routes.ts";
 import { addSessionRoutes, type SessionUseCases } from "./session-routes.ts";
 import { addTicketRoutes } from "./ticket-routes.ts";
 import { addTokenRoutes } from "./token-routes.ts";
@@ -34,6 +36,7 @@ export interface RestOptions {
   readonly access: AccessExplainer;
   readonly audit: AuditUseCases;
   readonly tickets: TicketAdmin;
+  readonly revocations: RevocationAdmin;
   readonly backups: BackupUseCases;
   /** Policies, groups and the like: one for each kind. */
   readonly objects: readonly ObjectUseCases[];
@@ -71,6 +74,7 @@ function addRoutes(api: RestApi, options: RestOptions, authorization: Authorizat
   addAccessRoutes(api, options.access, authorization);
   addAuditRoutes(api, options.audit, authorization);
   addTicketRoutes(api, options.tickets, authorization);
+  addRevocationRoutes(api, options.revocations, authorization);
   addBackupRoutes(api, options.backups, authorization);
   for (const objects of options.objects) addObjectRoutes(api, objects, authorization);
 }

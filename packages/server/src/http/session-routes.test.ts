@@ -1,4 +1,3 @@
-import { ReasonCode } from "@weir/protocol";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FakeSession, problem, RestFixture } from "../../testing/rest-fixture.ts";
 
