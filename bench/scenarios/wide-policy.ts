@@ -7,7 +7,9 @@ import { benchCredentials, benchUsers } from "./users.ts";
 
 const ENTRIES = 1_000;
 const WARM_UP_REPETITIONS = 3;
-const REPETITIONS = 20;
+const REPETITIONS = 200;
+/** Clients that stay, to see that each gets its messages. */
+const KEPT = 20;
 const GROUP_MEMBERS = 10_000;
 const MEMBERS_AT_ONCE = 4;
 const GROUP_TIMEOUT_MS = 60_000;
@@ -49,7 +51,11 @@ async function measureWideUser(broker: RunningBroker, pace: Pace): Promise<Measu
   const clients: MqttTestClient[] = [];
   for (let count = 0; count < WARM_UP_REPETITIONS; count++)
     clients.push(await openMember(broker, filters, []));
-  for (let count = 0; count < REPETITIONS; count++) clients.push(await openMember(broker, filters, timesMs));
+  for (let count = 0; count < REPETITIONS; count++) {
+    const client = await openMember(broker, filters, timesMs);
+    if (count < KEPT) clients.push(client);
+    else await client.cut();
+  }
   const load = await others;
   const publisher = await publishingClient(broker, broker.credentials.get(PUBLISHER));
   for (let index = 0; index < ENTRIES; index++) await publisher.publish(topicOf(index), "news");
