@@ -176,6 +176,7 @@ export class TokenAdmin {
     this.#requirePolicies(caller.tenant, settings);
     if (reach.kind === "tenant") {
       requireGivable(caller, settings, before);
+      if (before) requireNoPower(before, settings);
       return settings;
     }
     if (subject === undefined)
@@ -259,6 +260,12 @@ function requireGivable(
   const wasEndless = before?.ttlS === undefined && before?.expiresAtMs === undefined;
   if (isEndless && !(before && wasEndless) && !hasScope(caller, "admin"))
     throw new AdminError("invalid", "ttl: only an admin makes tokens that never end; give ttl or expiresAt");
+}
+
+/** What a minting token has made has none of its own, whoever changes it later (semantics.md §1.11). */
+function requireNoPower({ origin }: AccessToken, { scopes, mint }: AccessTokenSettings): void {
+  if (origin.kind !== "free" && (scopes.length > 0 || mint))
+    throw new AdminError("invalid", "scopes, mint: a token that a minting token made has none; make another");
 }
 
 /** Who may not give a scope may not change or take away the token that has it, either. */

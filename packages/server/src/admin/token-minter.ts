@@ -42,12 +42,15 @@ export class TokenMinter {
   }
 
   /** One at a time for a subject, so that of two minting tokens only one gets it. */
-  #make({ minter }: MintedReach, owner: MintedOwner, settings: AccessTokenSettings): Promise<Made> {
+  async #make({ minter }: MintedReach, owner: MintedOwner, settings: AccessTokenSettings): Promise<Made> {
     for (const other of this.#tokens.ofSubject(owner.tenant, owner.subject)) {
       if (isForeign(other, minter))
         throw new AdminError("conflict", "subject: belongs to a token that this minting token has not made");
     }
-    return this.#tokens.create({ ...owner, isMinted: true }, settings);
+    const made = await this.#tokens.create({ ...owner, isMinted: true }, settings);
+    if (this.#tokens.get(minter.id)) return made;
+    await this.#tokens.delete(made.token);
+    throw new AdminError("conflict", "the minting token was deleted meanwhile, and what it made with it");
   }
 
   #done(id: string): void {

@@ -181,11 +181,24 @@ describe("the power of a minting token", () => {
     expect(await codeOf(broker.restAs(minter.key, "POST", "/messages", message))).toBe("403 scope");
   });
 
-  test("ends with its scope: what it made has none and makes none", async () => {
+  test("ends with its scope: what it made has none, is given none by an admin, and makes none", async () => {
     const made = await minted();
+    for (const power of [{ scopes: ["admin"] }, { mint: template }])
+      expect(await codeOf(broker.restAs(admin(), "PATCH", `/tokens/${made.id}`, power))).toBe("400 invalid");
     expect(await codeOf(broker.restAs(made.key, "POST", "/tokens", { acl: [] }))).toBe("403 scope");
     expect(await codeOf(broker.restAs(made.key, "GET", "/tokens"))).toBe("403 scope");
     expect(await codeOf(broker.restAs(made.key, "GET", "/sessions"))).toBe("403 scope");
+  });
+
+  test("is over when it is deleted while it makes one", async () => {
+    const answers = await Promise.all([
+      mint(),
+      broker.rest("DELETE", `/tokens/${minter.id}`),
+      mint({ subject: `${user}-2`, acl: [] }),
+    ]);
+    for (const { status } of [answers[0], answers[2]]) expect([201, 401, 409]).toContain(status);
+    const { items } = (await broker.rest("GET", "/tokens?limit=1000")) as { items: { mintedBy?: string }[] };
+    expect(items.filter(({ mintedBy }) => mintedBy === minter.id)).toEqual([]);
   });
 });
 
