@@ -97,6 +97,7 @@ export interface Broker {
 }
 
 const TENANT = "default";
+const RECOVERING = "what waits for persistent sessions is still being looked for in the log";
 /** Of the embedded engine, in the data directory. */
 const STORE_FOLDER = "store";
 /** Beside it. */
@@ -497,11 +498,12 @@ function identityObjects({ objects, store }: TokenAccess): readonly ObjectUseCas
 
 /** What is wrong with an OAuth provider is told, and stops nobody else. */
 function readinessOf(
-  { engine, access }: Parts,
+  { engine, access, core }: Parts,
   isServing: boolean,
 ): { ready: boolean; problems: readonly string[] } {
   const { ok, problems: engineProblems } = engine.health();
-  const problems = [...engineProblems, ...access.oauth.problems];
+  const recovering = core.isRecovered ? [] : [RECOVERING];
+  const problems = [...engineProblems, ...access.oauth.problems, ...recovering];
   return {
     ready: ok && isServing,
     problems: isServing ? problems : [...problems, "CONNECT is not answered yet, or no longer"],

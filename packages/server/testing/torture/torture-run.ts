@@ -33,7 +33,7 @@ export interface TortureReport {
   readonly slowestStartMs: number;
 }
 
-const START_DEADLINE_MS = 30_000;
+const START_DEADLINE_MS = 60_000;
 const ROUND_LIMIT_MS = 1_500;
 const QUOTA_PER_ROUND = 400;
 const SETTLE_DEADLINE_MS = 20_000;

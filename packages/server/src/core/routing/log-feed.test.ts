@@ -38,6 +38,8 @@ class Feeding implements OutboxSource, MessageSource, FeedSink {
 
   closeOutbox(): void {}
 
+  readonly isRecovered = true;
+
   async fetch(seqs: readonly number[]): Promise<{ seq: number; message: Message }[]> {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.#failure) throw this.#failure;

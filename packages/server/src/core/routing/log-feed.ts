@@ -4,6 +4,8 @@ import type { LogReader } from "./log-reader.ts";
 
 /** Reads messages back from the log; the router. */
 export interface MessageSource {
+  /** False: the outboxes are being filled after a start; what waits is in them as far as that has come. */
+  readonly isRecovered: boolean;
   /** In the order asked for; what is gone is left out. */
   fetch(seqs: readonly Seq[]): Promise<readonly { readonly seq: Seq; readonly message: Message }[]>;
 }
@@ -50,7 +52,7 @@ export class LogFeed {
     if (room <= 0) return;
     const seqs = this.reader.peek(Math.min(room, batchSize));
     if (seqs.length === 0) {
-      this.reader.goLive();
+      if (this.#source.isRecovered) this.reader.goLive();
       return;
     }
     this.#isFetching = true;

@@ -91,6 +91,8 @@ export class Router implements ShareGroupHome {
   #tail: Stoppable | undefined;
   #isMissing = false;
   #positioned: { readonly seq: Seq; readonly message: Message } | undefined;
+  #isRecovered = false;
+  readonly #recovery = Promise.withResolvers<void>();
   #tailSeq: Seq = 0;
 
   constructor(options: RouterOptions) {
@@ -108,6 +110,16 @@ export class Router implements ShareGroupHome {
       (name) => this.topic(name),
       options.maxRetainedMessages,
     );
+  }
+
+  /** The outboxes stand: until then no reader goes live, and nothing may be taken out of one outbox into another. */
+  get isRecovered(): boolean {
+    return this.#isRecovered;
+  }
+
+  /** Resolves when `isRecovered` is true. */
+  get recovered(): Promise<void> {
+    return this.#recovery.promise;
   }
 
   /** The last record that every live reader has been offered. */
@@ -364,18 +376,48 @@ export class Router implements ShareGroupHome {
     this.#clock.after(feedRetryMs, again);
   }
 
-  /** Reads what the log has after `after` into the outboxes and the retained view; `see` gets every record. */
-  async rebuild(after: Seq, see: (stored: StoredRecord) => void): Promise<void> {
+  /** Reads what the log has after the saved retained view into that; `see` gets every record. The tail is its end then. */
+  async recoverViews(see: (stored: StoredRecord) => void): Promise<void> {
+    const after = this.retainedView.savedUpTo;
     for await (const batch of this.#log.read(this.tenant, { [shard]: after })) {
       for (const stored of batch) {
-        this.#recover(stored);
+        const { seq, record } = stored;
+        if (record.retain) this.retainedView.recover(fromRecord(record, this.topic(record.topic)), seq);
+        this.#tailSeq = seq;
         see(stored);
+      }
+    }
+  }
+
+  /**
+   * Reads what the log has after `after` into the outboxes, up to the tail as it is; `onBatch` is told how far it has come. A
+   * log that cannot be read is tried again. Rejects with EngineError when the engine is closed.
+   */
+  async rebuildOutboxes(after: Seq, onBatch: (upTo: Seq) => void): Promise<void> {
+    let last = after;
+    while (last < this.#tailSeq) {
+      try {
+        for await (const batch of this.#log.read(
+          this.tenant,
+          { [shard]: last },
+          { to: { [shard]: this.#tailSeq } },
+        )) {
+          for (const stored of batch) this.#noteRecovered(stored);
+          last = batch.at(-1)?.seq ?? last;
+          onBatch(last);
+        }
+        last = this.#tailSeq;
+      } catch (error) {
+        if (error instanceof EngineError && error.code === "closed") throw error;
+        await new Promise<void>((resolve) => this.feedFailed(error, resolve));
       }
     }
   }
 
   /** From now on records flow from the log's tail; `see` gets every record. */
   startTail(see: (stored: StoredRecord) => void): void {
+    this.#isRecovered = true;
+    this.#recovery.resolve();
     this.#tail = this.#log.tail(this.tenant, { [shard]: this.#tailSeq }, (stored) => {
       this.#onRecord(stored);
       see(stored);
@@ -465,14 +507,11 @@ export class Router implements ShareGroupHome {
     );
   }
 
-  #recover(stored: StoredRecord): void {
-    const { seq, record } = stored;
+  #noteRecovered({ seq, record }: StoredRecord): void {
     const topic = this.topic(record.topic);
     for (const outbox of this.recipientsOf(topic).outboxes) {
       if (record.qos > 0 || isTrackedKey(outbox.filter)) outbox.note(seq, messageBytes(record), topic.name);
     }
-    if (record.retain) this.retainedView.recover(fromRecord(record, topic), seq);
-    this.#tailSeq = seq;
     this.#times.note(seq, record.publishedAtMs);
   }
 }

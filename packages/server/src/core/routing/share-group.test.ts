@@ -37,6 +37,8 @@ class Home implements ShareGroupHome {
     this.outboxes.delete(outbox.filter);
   }
 
+  readonly isRecovered = true;
+
   async fetch(seqs: readonly number[]): Promise<{ seq: number; message: Message }[]> {
     await Promise.resolve();
     return seqs.map((seq) => ({ seq, message: this.log.get(seq) as Message }));

@@ -102,16 +102,30 @@ export class BrokerCore {
     return this.#isServing;
   }
 
-  /** Recovers what the engine has; then CONNECT is answered. */
+  /** False: what waits for persistent sessions is still being looked for. */
+  get isRecovered(): boolean {
+    return [...this.#routers.values()].every((router) => router.isRecovered);
+  }
+
+  /** Recovers what the engine has; CONNECT is answered when this resolves. The outboxes follow. */
   async start(): Promise<void> {
     for (const router of this.#routers.values()) await router.histories.load();
     for (const history of this.#options.histories?.() ?? []) this.declareHistory(history);
     for (const router of this.#routers.values()) {
-      await recoverTenant({ router, engine: this.#options.engine, directory: this.sessions });
-      router.startTail((stored) => this.sessions.logged(stored));
+      const rebuildOutboxes = await recoverTenant({
+        router,
+        engine: this.#options.engine,
+        directory: this.sessions,
+      });
+      void rebuildOutboxes().then(() => this.#startTail(router), ignoreClosed);
     }
     this.#checkpoint.start();
     this.#isServing = true;
+  }
+
+  #startTail(router: Router): void {
+    router.startTail((stored) => this.sessions.logged(stored));
+    for (const session of this.sessions.list(router.tenant)) if (session.isConnected) session.pump();
   }
 
   /** A network connection has come; the counterpart is `Client.closed`. */
@@ -225,3 +239,6 @@ export class BrokerCore {
     };
   }
 }
+
+/** The engine was closed meanwhile: the next start does it. */
+function ignoreClosed(): void {}

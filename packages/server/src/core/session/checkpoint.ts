@@ -82,13 +82,15 @@ export class Checkpoint {
 
   /** Groups say how far they were before their members save what they took; the log forgets last. */
   async #checkpoint(router: Router, directory: SessionDirectory): Promise<void> {
+    if (!router.isRecovered) return void (await directory.saveMarked());
     await this.#cutQueues(router, directory);
     const upTo = router.tailSeq;
     router.retainedView.expire(this.#options.clock.nowMs());
     const cursors = cursorsOf(router);
     const shared = sharedIn(router, directory);
-    await directory.saveMarked();
-    await router.retainedView.save(upTo);
+    const isSaved = await directory.saveMarked();
+    // Recovery looks for packet ids of QoS 2 from there on: all that lie before have to be in their records
+    await router.retainedView.save(isSaved ? upTo : router.retainedView.savedUpTo);
     await this.#saveGroups(router, cursors);
     // Else a crash in between could find that a member gave a message back, and not that another has had it
     await forget(shared, "returned");

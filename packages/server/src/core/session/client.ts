@@ -1,4 +1,4 @@
-import type { ClientPacket, ProtocolError } from "@weir/protocol";
+import type { ClientPacket, ProtocolError, SubscribePacket } from "@weir/protocol";
 import { ReasonCode, UnsupportedVersionError } from "@weir/protocol";
 import type { Link, Peer } from "../ports/transport.ts";
 import type { ClientServices } from "./client-services.ts";
@@ -43,8 +43,7 @@ export class Client {
   handle(packet: ClientPacket): Promise<void> | undefined {
     const state = this.#state;
     if (typeof state === "object") {
-      if (state.isOpen) dispatch(state, packet);
-      return undefined;
+      return state.isOpen ? dispatch(state, packet) : undefined;
     }
     if (state !== "fresh") return undefined;
     if (packet.type !== "connect") {
@@ -104,7 +103,24 @@ export class Client {
   }
 }
 
-function dispatch(connection: ServedConnection, packet: ClientPacket): void {
+function dispatch(connection: ServedConnection, packet: ClientPacket): Promise<void> | undefined {
+  if (packet.type === "subscribe") return subscribe(connection, packet);
+  handle(connection, packet);
+  return undefined;
+}
+
+/** What a new subscription replaces is looked for in outboxes: they have to stand. */
+function subscribe(connection: ServedConnection, packet: SubscribePacket): Promise<void> | undefined {
+  const { router, isLogged } = connection.session;
+  if (isLogged && !router.isRecovered)
+    return router.recovered.then(() => {
+      if (connection.isOpen) handleSubscribe(connection, packet);
+    });
+  handleSubscribe(connection, packet);
+  return undefined;
+}
+
+function handle(connection: ServedConnection, packet: Exclude<ClientPacket, SubscribePacket>): void {
   switch (packet.type) {
     case "publish":
       return handlePublish(connection, packet);
@@ -116,8 +132,6 @@ function dispatch(connection: ServedConnection, packet: ClientPacket): void {
       return handlePubrel(connection, packet);
     case "pubcomp":
       return handlePubcomp(connection, packet);
-    case "subscribe":
-      return handleSubscribe(connection, packet);
     case "unsubscribe":
       return handleUnsubscribe(connection, packet);
     case "pingreq":

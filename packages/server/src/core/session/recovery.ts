@@ -66,21 +66,45 @@ interface Recovered extends SavedSession {
 type Groups = ReadonlyMap<string, GroupCursor>;
 
 /**
- * Brings a tenant back as the engine has it: sessions from their records, then one pass over the log that fills their
- * outboxes, the retained messages and the QoS 2 packet ids of publishers (semantics.md §2.2, §2.6).
+ * Brings a tenant back as the engine has it: sessions from their records, and from the end of the log the retained
+ * messages and the QoS 2 packet ids of publishers. Resolves when CONNECT may be answered, with what is still to be done:
+ * one pass over the log that fills the outboxes (semantics.md §2.2, §2.6). A client that comes back meanwhile gets its
+ * messages as they are found.
  */
-export async function recoverTenant(options: RecoveryOptions): Promise<void> {
+export async function recoverTenant(options: RecoveryOptions): Promise<() => Promise<void>> {
   const { router } = options;
   await router.retainedView.load();
   const saved = await loadSessions(options);
   const groups = await loadGroups(options, saved);
   const recovered = new Map<string, Recovered>();
   for (const one of saved) recovered.set(one.key, await recoverSession(options, one, groups));
-  const positions = positionsOf(router, groups, saved);
-  router.advanceTail(Math.max(0, ...positions));
-  await router.rebuild(Math.min(...positions), (stored) => recoverInbound(recovered, stored));
-  for (const [key, cursor] of groups) await recoverGroup(router, key, cursor, saved);
-  for (const { session } of recovered.values()) finish(options, session);
+  await router.recoverViews((stored) => recoverInbound(recovered, stored));
+  const positions = positionsOf(groups, saved);
+  router.advanceTail(router.retainedView.savedUpTo);
+  for (const { cursor } of saved) router.advanceTail(cursor.inboundAt);
+  for (const position of positions) router.advanceTail(position);
+  const shared = Map.groupBy(
+    saved.flatMap(({ inFlight }) => inFlight),
+    (entry) => entry.groupKey,
+  );
+  for (const [key, cursor] of groups) await recoverGroup(router, key, cursor, shared.get(key) ?? []);
+  for (const { session } of recovered.values()) options.directory.restore(session);
+  const from = positions.reduce((least, position) => Math.min(least, position), router.tailSeq);
+  return () => rebuildOutboxes(options, from);
+}
+
+/** Records between two looks whether somebody who is back waits for what was found. */
+const recordsPerPump = 50_000;
+
+async function rebuildOutboxes({ router, directory }: RecoveryOptions, from: Seq): Promise<void> {
+  let pumpedAt = from;
+  await router.rebuildOutboxes(from, (upTo) => {
+    if (upTo - pumpedAt < recordsPerPump) return;
+    pumpedAt = upTo;
+    for (const session of directory.list(router.tenant)) if (session.isConnected) session.pump();
+  });
+  for (const session of directory.list(router.tenant))
+    if (session.stoppedAt !== undefined) session.subscriptions.stopCollecting(session.stoppedAt);
 }
 
 async function loadSessions({ engine, router }: RecoveryOptions): Promise<SavedSession[]> {
@@ -182,9 +206,8 @@ async function recoverGroup(
   router: Router,
   key: string,
   { ahead = [], returned }: Partial<GroupCursor> & Pick<GroupCursor, "returned">,
-  sessions: readonly SavedSession[],
+  shared: readonly SavedEntry[],
 ): Promise<void> {
-  const shared = sessions.flatMap(({ inFlight }) => inFlight).filter((entry) => entry.groupKey === key);
   const done = shared.filter((entry) => entry.state === "done" || isOwn(entry)).map(({ seq }) => seq as Seq);
   const back = shared.filter((entry) => entry.state !== "done" && !isOwn(entry)).map(({ seq }) => seq as Seq);
   const waiting = [...new Set([...returned, ...back])].filter((seq) => !done.includes(seq));
@@ -218,16 +241,11 @@ function recoverInbound(recovered: ReadonlyMap<string, Recovered>, stored: Store
   if (stored.seq > found.cursor.inboundAt) found.session.incoming.recover(inbound.packetId);
 }
 
-function finish({ directory }: RecoveryOptions, session: Session): void {
-  if (session.stoppedAt !== undefined) session.subscriptions.stopCollecting(session.stoppedAt);
-  directory.restore(session);
-}
-
-function positionsOf(router: Router, groups: Groups, sessions: readonly SavedSession[]): Seq[] {
+/** Of all that wait: what lies behind the lowest has been taken by everybody. */
+function positionsOf(groups: Groups, sessions: readonly SavedSession[]): Seq[] {
   return [
-    router.retainedView.savedUpTo,
     ...[...groups.values()].map((group) => group.takenUpTo),
-    ...sessions.flatMap(({ cursor }) => [cursor.outgoing.takenUpTo, cursor.inboundAt]),
+    ...sessions.filter(({ meta }) => meta.isLogged).map(({ cursor }) => cursor.outgoing.takenUpTo),
     ...sessions.flatMap(replayPositions),
   ];
 }

@@ -19,7 +19,12 @@ export class Reindexer {
     this.#clock = clock;
   }
 
+  /** What waits for the session is found first, where that has still to be done. */
   add(session: Session): void {
+    if (!session.router.isRecovered) {
+      void session.router.recovered.then(() => this.add(session));
+      return;
+    }
     this.#due.add(session);
     this.#schedule();
   }

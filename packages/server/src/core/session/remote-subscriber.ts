@@ -24,6 +24,7 @@ export class RemoteSubscriber {
 
   /** All of them, or none. Resolves when they are saved; rejects with EngineError. */
   async subscribe(session: Session, requests: readonly RemoteSubscription[]): Promise<RemoteOutcome> {
+    await session.router.recovered;
     const refusal = this.#firstRefusal(session, requests);
     if (refusal) return refusal;
     const grants = requests

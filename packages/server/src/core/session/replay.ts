@@ -95,8 +95,8 @@ export class Replay {
       return;
     }
     const seqs = this.#reader.peek(limit);
-    if (seqs.length === 0) this.#sink.caughtUp(this);
-    else void this.#read(() => this.#takeNew(seqs));
+    if (seqs.length > 0) void this.#read(() => this.#takeNew(seqs));
+    else if (this.#router.isRecovered) this.#sink.caughtUp(this);
   }
 
   /** Nothing more is collected; what waits, up to that record, stays (semantics.md §1.9). */

@@ -208,7 +208,8 @@ export class SessionDirectory implements SessionKeeper {
     session.principal.ended = why;
     if (why !== "expired") {
       session.stoppedAt = session.router.tailSeq;
-      session.subscriptions.stopCollecting();
+      // Else recovery does it, when all that waits has been found
+      if (session.router.isRecovered) session.subscriptions.stopCollecting();
     }
     void this.end(
       session,
@@ -247,17 +248,19 @@ export class SessionDirectory implements SessionKeeper {
     await this.saveMarked();
   }
 
-  /** What was marked and not yet saved. */
-  async saveMarked(): Promise<void> {
+  /** What was marked and not yet saved. False: some of it could not be saved. */
+  async saveMarked(): Promise<boolean> {
     const marked = [...this.#marked];
     this.#marked.clear();
-    await Promise.allSettled(marked.map(async (session) => session.record?.saveMarked()));
+    const saved = await Promise.allSettled(marked.map(async (session) => session.record?.saveMarked()));
+    return saved.every(({ status }) => status === "fulfilled");
   }
 
   /** The session to resume, its connection ended; undefined: a new one is to be made. */
   async #takeOver(key: string, request: OpenRequest): Promise<Session | undefined> {
     const existing = this.#byKey.get(key);
     if (!existing) return undefined;
+    if (existing.stoppedAt !== undefined) await existing.router.recovered;
     existing.attachment?.end(ReasonCode.sessionTakenOver);
     if (existing.hasEnded) return undefined;
     if (existing.expiryS === 0) {

@@ -170,13 +170,14 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.pump();
   }
 
-  /** Whoever resumes the session brings the rights that count from now on; everything is computed under them again. */
+  /** Whoever resumes the session brings the rights that count from now on; everything is computed under them again: later, while outboxes are being rebuilt. */
   resume(principal: Principal): void {
     const before = this.principal;
     this.principal = principal;
     this.#keeper.principalReplaced(this, before);
     const isSaved = before.tokenId === principal.tokenId && principal.provider === undefined;
     if (!isSaved) this.record?.mark("meta");
+    if (!this.router.isRecovered) return this.policyChanged();
     this.isRechecking = false;
     if (this.stoppedAt !== undefined) {
       this.stoppedAt = undefined;
