@@ -25,6 +25,15 @@ export interface LoadResult {
   readonly skipped: number;
   readonly dropped_conns: number;
   readonly lat_us: Latency;
+  /** Of `offline`: stored for the session that is away, and then taken by it. */
+  readonly acked: number;
+  readonly enqueue_per_s: number;
+  readonly enqueue_s: number;
+  readonly enqueue_server_cpu_pct: number;
+  readonly ack_us: Latency;
+  readonly drained: number;
+  readonly drain_per_s: number;
+  readonly drain_server_cpu_pct: number;
   readonly conn_per_s: number;
   readonly failed: number;
   readonly opened: number;

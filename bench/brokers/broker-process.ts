@@ -78,6 +78,12 @@ export class BrokerProcess {
     return readFileSync(this.#logPath, "utf8").trimEnd().split("\n").slice(-LAST_LINES).join("\n");
   }
 
+  /** As a crash would end it. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+
   async stop(): Promise<void> {
     this.#child.kill("SIGTERM");
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_TIMEOUT_MS);

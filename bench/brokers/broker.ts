@@ -25,6 +25,12 @@ export interface RunningBroker {
   readonly credentials: ReadonlyMap<string, Credential>;
   /** What there is to say of a broker that has ended by itself, its last words included; undefined while it runs. */
   readonly ending?: () => string | undefined;
+  /** Ends it at once and starts it on the same data, where the broker keeps any. Resolves when its ports listen. */
+  readonly restart?: () => Promise<void>;
+  /** Where its data is, if it keeps any. */
+  readonly dataDirectory?: string;
+  /** HTTP with the right to read everything, where it has that. */
+  readonly admin?: { readonly url: string; readonly token: string };
   stop(): Promise<void>;
 }
 

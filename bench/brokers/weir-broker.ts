@@ -18,21 +18,31 @@ export const weirBroker: BrokerKind = {
     const [port, webSocketPort] = [await freePort(), await freePort()];
     const adminToken = randomBytes(24).toString("hex");
     const cwd = mkdtempSync(join(workFolder(), "weir-"));
-    const broker = await BrokerProcess.start({
-      command: join(checkoutFolder, "bin", "weir"),
-      args: ["serve", "--mqtt-port", String(port), "--http-port", String(webSocketPort), "--data", cwd],
-      cwd,
-      env: { WEIR_ADMIN_TOKEN: adminToken },
-      ports: [port, webSocketPort],
-    });
-    const admin = createWeirClient({ url: `http://127.0.0.1:${webSocketPort}`, token: adminToken });
-    const credentials = await makeTokens(admin, grants);
+    const start = (): Promise<BrokerProcess> =>
+      BrokerProcess.start({
+        command: join(checkoutFolder, "bin", "weir"),
+        args: ["serve", "--mqtt-port", String(port), "--http-port", String(webSocketPort), "--data", cwd],
+        cwd,
+        env: { WEIR_ADMIN_TOKEN: adminToken },
+        ports: [port, webSocketPort],
+      });
+    let broker = await start();
+    const url = `http://127.0.0.1:${webSocketPort}`;
+    const credentials = await makeTokens(createWeirClient({ url, token: adminToken }), grants);
     return {
       port,
       webSocketPort,
-      pid: broker.pid,
+      get pid() {
+        return broker.pid;
+      },
       credentials,
       ending: () => broker.ending(),
+      restart: async () => {
+        await broker.kill();
+        broker = await start();
+      },
+      dataDirectory: cwd,
+      admin: { url, token: adminToken },
       stop: () => broker.stop(),
     };
   },

@@ -79,6 +79,7 @@ function targetFactor({ scenario }: ScenarioResult, baseline: number | undefined
   const { target } = scenario;
   if (target.kind === "ratio") return target.atLeast;
   if (baseline === undefined) return undefined;
+  if (target.kind === "floor") return factorOf(scenario, target.atLeast, baseline);
   return factorOf(scenario, target.kind === "excess" ? baseline + target.atMost : target.atMost, baseline);
 }
 

@@ -14,6 +14,7 @@ export function factorText(factor: number | undefined): string {
 /** A whole target in a few words. */
 export function targetText({ target, unit, baseline = "mosquitto" }: Scenario): string {
   if (target.kind === "value") return `at most ${target.atMost} ${unit}`;
+  if (target.kind === "floor") return `${target.atLeast.toLocaleString("en")} ${unit}`;
   if (target.kind === "excess") return `${baseline} + ${target.atMost} ${unit}`;
   return `${target.atLeast}x ${baseline}`;
 }

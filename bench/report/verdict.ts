@@ -55,6 +55,7 @@ export function isMet(result: ScenarioResult): boolean | undefined {
   const baseline = valueOf(baselineOf(result));
   if (value === undefined) return undefined;
   if (target.kind === "value") return value <= target.atMost;
+  if (target.kind === "floor") return value >= target.atLeast;
   if (baseline === undefined) return undefined;
   if (target.kind === "excess") return value <= baseline + target.atMost;
   return value / baseline >= target.atLeast;

@@ -5,7 +5,8 @@ export type Target =
   | { readonly kind: "ratio"; readonly atLeast: number }
   /** At most so much above the baseline, in the scenario's unit. */
   | { readonly kind: "excess"; readonly atMost: number }
-  | { readonly kind: "value"; readonly atMost: number };
+  | { readonly kind: "value"; readonly atMost: number }
+  | { readonly kind: "floor"; readonly atLeast: number };
 
 /** One run of one contender. */
 export interface Measurement {
@@ -45,7 +46,7 @@ export interface Scenario {
   readonly title: string;
   /** As short as progress lines and the plot need it. */
   readonly label: string;
-  readonly unit: "deliveries/s" | "connections/s" | "µs" | "ms" | "kB";
+  readonly unit: "deliveries/s" | "messages/s" | "connections/s" | "µs" | "ms" | "s" | "B" | "kB" | "MB";
   readonly better: "more" | "less";
   readonly target: Target;
   /** Of the contender that the first one is held against; mosquitto where it is left out. */

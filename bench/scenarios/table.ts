@@ -1,5 +1,13 @@
+import { drain } from "./drain.ts";
+import { durableDelay } from "./durable-delay.ts";
+import { durableRate } from "./durable-rate.ts";
 import { idleMemory } from "./idle-memory.ts";
 import { loadScenario } from "./load.ts";
+import { manyOffline } from "./many-offline.ts";
+import { queueDisk } from "./queue-disk.ts";
+import { queueMemory } from "./queue-memory.ts";
+import { reconnect } from "./reconnect.ts";
+import { restartConnect, restartOutboxes } from "./restart.ts";
 import type { Scenario } from "./scenario.ts";
 import { storm } from "./storm.ts";
 import { watchers } from "./watchers.ts";
@@ -74,4 +82,13 @@ export const scenarios: readonly Scenario[] = [
   watchers,
   widePolicy,
   policyGroup,
+  durableRate,
+  manyOffline,
+  drain,
+  reconnect,
+  restartConnect,
+  restartOutboxes,
+  durableDelay,
+  queueMemory,
+  queueDisk,
 ];
