@@ -111,6 +111,7 @@ export class BrokerCore {
   async start(): Promise<void> {
     for (const router of this.#routers.values()) await router.histories.load();
     for (const history of this.#options.histories?.() ?? []) this.declareHistory(history);
+    for (const router of this.#routers.values()) await router.histories.save();
     for (const router of this.#routers.values()) {
       const rebuildOutboxes = await recoverTenant({
         router,

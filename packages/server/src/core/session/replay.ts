@@ -42,7 +42,7 @@ export class Replay {
   readonly #reader: LogReader;
   #takenUpTo: Seq;
   /** From where on histories promised everything when it last looked. */
-  #promisedFrom: Seq;
+  #promisedFrom: Seq = 0;
   #isReading = false;
   #isClosed = false;
 
@@ -52,7 +52,6 @@ export class Replay {
     this.#takenUpTo = takenUpTo;
     this.#router = router;
     this.#sink = sink;
-    this.#promisedFrom = router.promisedFrom(subscription.granted) ?? 0;
     this.#reader = new LogReader(router, this.waitsFrom);
   }
 
@@ -72,6 +71,11 @@ export class Replay {
 
   saved(): Plain {
     return { topicFilter: this.subscription.topicFilter, takenUpTo: this.#takenUpTo } satisfies SavedReplay;
+  }
+
+  /** What is missing already was told when it was asked for. */
+  begin(): void {
+    this.#promisedFrom = this.#router.promisedFrom(this.subscription.granted) ?? 0;
   }
 
   /** Its subscription as it is from now on: what that is granted waits here too. `after`: for recovery. */

@@ -79,6 +79,7 @@ export class Replays implements ReplaySink {
     }
     const recovered = this.#recovered.get(topicFilter);
     const replay = new Replay(subscription, recovered ?? tracking.after, this.#router, this);
+    if (recovered === undefined) replay.begin();
     replay.hold(subscription, recovered === undefined ? undefined : replay.waitsFrom);
     this.#byFilter.set(topicFilter, replay);
     this.#recovered.delete(topicFilter);
