@@ -14,6 +14,7 @@ import { RetainedAdmin } from "./admin/retained-admin.ts";
 import { ObjectAdmin } from "./admin/object-admin.ts";
 import { policyObjects } from "./admin/policy-objects.ts";
 import { providerObjects } from "./admin/provider-objects.ts";
+import { RevocationAdmin } from "./admin/revocation-admin.ts";
 import { SessionAdmin } from "./admin/session-admin.ts";
 import { TicketAdmin } from "./admin/ticket-admin.ts";
 import { TokenAdmin } from "./admin/token-admin.ts";
@@ -31,6 +32,7 @@ import type { Clock } from "./core/ports/clock.ts";
 import type { Engine } from "./core/ports/engine.ts";
 import { createCounters, type Counters, type Logger } from "./core/ports/telemetry.ts";
 import { BrokerCore } from "./core/session/broker-core.ts";
+import type { SessionDirectory } from "./core/session/session-directory.ts";
 import { HistoryBook } from "./core/session/history-book.ts";
 import type { Limits } from "./core/session/limits.ts";
 import { BackupFolder } from "./engine/embedded/backup-folder.ts";
@@ -331,11 +333,13 @@ function backupFolderOf(config: Config, engine: Engine): BackupFolder | undefine
   return new BackupFolder({ source: engine, storeDirectory, directory, limits: logLimitsOf(config) });
 }
 
-function wire(config: Config, basis: Basis, engine: Engine): Parts {
-  const version = readVersion();
-  const { clock, counters, logger } = basis;
-  const limits = toLimits(config);
-  const access = new TokenAccess({
+function createAccess(
+  config: Config,
+  { clock, counters, logger }: Basis,
+  engine: Engine,
+  sessions: () => SessionDirectory,
+): TokenAccess {
+  return new TokenAccess({
     kv: (bucket) => engine.kv(bucket),
     clock,
     logger,
@@ -346,13 +350,20 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
       maxTickets: config.limits.maxTickets,
       exceeded: () => (counters.limitReached["limits.maxTickets"] += 1),
     }),
-    sessions: () => core.sessions,
+    sessions,
     failures: new LoginFailures({
       clock,
       freeFailures: config.limits.loginFailures,
       slowed: () => (counters.limitReached["limits.loginFailures"] += 1),
     }),
   });
+}
+
+function wire(config: Config, basis: Basis, engine: Engine): Parts {
+  const version = readVersion();
+  const { clock, counters, logger } = basis;
+  const limits = toLimits(config);
+  const access: TokenAccess = createAccess(config, basis, engine, () => core.sessions);
   const { authenticator } = access;
   const histories = new HistoryBook({
     kv: engine.kv("histories"),
@@ -448,6 +459,11 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     nowMs: () => clock.nowMs(),
     rateExceeded: () => void (counters.limitReached["limits.httpRequestRate"] += 1),
     tickets: new TicketAdmin(access.tickets),
+    revocations: new RevocationAdmin({
+      revocations: access.oauth.revocations,
+      providers: access.objects.providers,
+      clock,
+    }),
     backups,
     metrics,
     logger,

@@ -11,6 +11,7 @@ import { MessageAdmin } from "../src/admin/message-admin.ts";
 import { PrincipalSource } from "../src/admin/principal-source.ts";
 import { RetainedAdmin } from "../src/admin/retained-admin.ts";
 import { type AdminSession, SessionAdmin, type SessionView } from "../src/admin/session-admin.ts";
+import { RevocationAdmin } from "../src/admin/revocation-admin.ts";
 import { TicketAdmin } from "../src/admin/ticket-admin.ts";
 import { TokenAdmin } from "../src/admin/token-admin.ts";
 import { isLocalRequest } from "../src/auth/known-host.ts";
@@ -273,6 +274,11 @@ export class RestFixture {
         announce: (_tenant, topic) => void this.announced.push(topic),
       }),
       tickets: new TicketAdmin(this.access.tickets),
+      revocations: new RevocationAdmin({
+        revocations: access.oauth.revocations,
+        providers: access.objects.providers,
+        clock,
+      }),
       backups: new BackupAdmin({ store: undefined, clock, logger }),
       metrics: this.#metrics,
       logger,

@@ -74,11 +74,11 @@ export class CredentialAuthenticator implements Authenticator {
   }
 
   refresh(principal: Principal): void {
-    const { principals, store, oauth, onServe } = this.#options;
+    const { principals, store, oauth } = this.#options;
     if (principal.tokenId !== undefined) principals.refresh(principal, store.get(principal.tokenId));
     else if (principal.provider !== undefined) {
       oauth.refresh(principal);
-      onServe(principal);
+      this.#options.onServe(principal);
     }
   }
 

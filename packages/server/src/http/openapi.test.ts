@@ -66,6 +66,7 @@ const calls = [
   ...["policies", "groups", "providers", "histories"].flatMap(named),
   "GET /histories/{name}/messages",
   "POST /tickets",
+  "POST /revocations",
   "POST /access/explain",
   "GET /audit",
   "POST /backups",
