@@ -183,7 +183,8 @@ describeWith("chromium", "the web application", (executablePath) => {
     const [eve, dan] = [await fixture.driver("Eve"), await fixture.driver("Dan")];
     const page = await FleetPage.open(browser, fixture.fleet.url);
     await page.logIn(eve);
-    const seen = page.page.evaluate(subscribeToEverything);
+    const seen = page.page.evaluate<string[]>(SUBSCRIBE_TO_EVERYTHING);
+    await page.page.waitForFunction("globalThis.subscribed");
     await eventually(
       () => fixture.report(dan.device, { lat: 53.4, lon: -2.9 }),
       (status) => status === 200,
@@ -370,25 +371,20 @@ async function countConnections({ client }: Driver): Promise<(string | undefined
   return items.filter(({ connected }) => connected).map(({ connectedSince }) => connectedSince);
 }
 
-/** Runs in the page: what somebody with the console would try, with the page's own MQTT.js and token. */
-async function subscribeToEverything(): Promise<string[]> {
-  const login = JSON.parse(localStorage.getItem("fleet-login") ?? "{}") as {
-    mqtt: { url: string; token: string };
-  };
-  const chunk = performance.getEntriesByType("resource").find(({ name }) => /\/mqtt[^/]*\.js$/.test(name));
-  const { default: mqtt } = (await import(chunk?.name ?? "")) as {
-    default: { connectAsync(url: string, options: object): Promise<MqttInPage> };
-  };
-  const client = await mqtt.connectAsync(login.mqtt.url, { protocolVersion: 5, username: login.mqtt.token });
-  const topics: string[] = [];
-  client.on("message", (topic: string) => topics.push(topic));
+/**
+ * Runs in the page: what somebody with the console would try, with the page's own MQTT.js and token. A text, since the
+ * test's own build would put other words for `import`.
+ */
+const SUBSCRIBE_TO_EVERYTHING = `(async () => {
+  const { mqtt: access } = JSON.parse(localStorage.getItem("fleet-login"));
+  const chunk = performance.getEntriesByType("resource").find(({ name }) => /\\/mqtt[^/]*\\.js$/.test(name));
+  const { default: mqtt } = await import(chunk.name);
+  const client = await mqtt.connectAsync(access.url, { protocolVersion: 5, username: access.token });
+  const topics = [];
+  client.on("message", (topic) => topics.push(topic));
   for (const filter of ["#", "data/#", "data/+/+", "+/+/+", "$SYS/#"])
-    await client.subscribeAsync(filter).catch(() => []);
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await client.subscribeAsync(filter).catch(() => undefined);
+  globalThis.subscribed = true;
+  await new Promise((resolve) => setTimeout(resolve, 3000));
   return topics;
-}
-
-interface MqttInPage {
-  on(event: "message", listener: (topic: string) => void): void;
-  subscribeAsync(filter: string): Promise<unknown>;
-}
+})()`;

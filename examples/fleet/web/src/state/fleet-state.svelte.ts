@@ -160,6 +160,7 @@ export class FleetState {
 
   #liveChanged(state: LiveState): void {
     this.live = state;
+    if (state === "reconnecting") for (const vehicle of this.vehicles.values()) vehicle.interrupted();
     if (state !== "live") return;
     if (this.#hasBeenLive) {
       this.#reloadSensorsSoon();

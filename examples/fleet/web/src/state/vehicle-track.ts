@@ -4,7 +4,7 @@ import { type Fix, toFix, type Vehicle } from "./vehicle.ts";
 export type LoadTrack = (id: string, from: Date) => Promise<Track>;
 
 const RETRY_MS = 1_000;
-const MAX_ATTEMPTS = 15;
+const MAX_ATTEMPTS = 30;
 
 /**
  * Where a vehicle was: from the storage, continued by what comes live. The storage is a moment behind; it is asked again
@@ -31,6 +31,7 @@ export class VehicleTrack {
 
   /** Also after the connection was away: what passed meanwhile is in the storage only. */
   async reload(): Promise<void> {
+    clearTimeout(this.#timer);
     const from = new Date(Date.now() - this.hours * 3_600_000);
     await this.#fetch(from, MAX_ATTEMPTS);
   }
@@ -67,7 +68,7 @@ export class VehicleTrack {
   }
 
   #reaches(lastStoredMs: number): boolean {
-    const firstLive = this.vehicle.recent[0];
-    return this.state === "ready" && (firstLive === undefined || lastStoredMs >= firstLive.atMs);
+    const { firstLiveMs } = this.vehicle;
+    return this.state === "ready" && firstLiveMs !== undefined && lastStoredMs >= firstLiveMs;
   }
 }

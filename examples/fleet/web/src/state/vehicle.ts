@@ -22,6 +22,8 @@ export class Vehicle {
   /** Since the page was opened, the oldest first. */
   readonly recent: Fix[] = [];
   last: Fix | undefined;
+  /** Of the first position that came since the connection stands: everything before it is to be had from the storage. */
+  firstLiveMs: number | undefined;
   #glide: { readonly from: MapPoint; readonly startMs: number; readonly durationMs: number } | undefined;
 
   constructor({ id, ownerId, ownerName, name, readers, lastPosition }: Sensor) {
@@ -45,6 +47,7 @@ export class Vehicle {
    */
   take(position: Position, nowMs: number, glideMs: number): boolean {
     const fix = toFix(position);
+    this.firstLiveMs ??= fix.atMs;
     const index = this.recent.findLastIndex(({ atMs }) => atMs <= fix.atMs);
     if (this.recent[index]?.atMs === fix.atMs) return false;
     this.recent.splice(index + 1, 0, fix);
@@ -56,6 +59,11 @@ export class Vehicle {
         : undefined;
     this.last = fix;
     return true;
+  }
+
+  /** The connection is lost: what comes next does not follow what came last. */
+  interrupted(): void {
+    this.firstLiveMs = undefined;
   }
 
   /** Where to show it; it has to have a position. */
