@@ -133,6 +133,18 @@ const refused = (reasonCode: ReasonCode): object =>
   expect.objectContaining({ kind: "refused", reasonCode }) as object;
 const ACCEPTED = expect.objectContaining({ kind: "accepted" }) as object;
 
+describe("a made token", () => {
+  it("whose minting token is gone is worth nothing, and is removed at the next start", async () => {
+    const owner = { tenant: "default", subject: "u1", mintedBy: "nobody", isMinted: true };
+    const { token, key } = await access.store.create(owner, settings);
+    expect(await connect({ password: key })).toEqual(refused(ReasonCode.badUserNameOrPassword));
+    const next = openAccess();
+    await next.open(ADMIN_KEY);
+    expect(next.store.get(token.id)).toBeUndefined();
+    await next.close();
+  });
+});
+
 describe("CONNECT with an access token", () => {
   it("a password that is a key is accepted, and the user name is free", async () => {
     const { token, key } = await createToken();
