@@ -36,7 +36,12 @@ export class Backlog {
   }
 
   size(): QueueSize {
-    return this.sizeAfter(this.cursor.takenUpTo);
+    const sum: QueueSize = { messages: 0, bytes: 0 };
+    for (const place of this.places.values()) {
+      const from = this.#skip(place);
+      if (from < place.outbox.end) this.#addWaiting(place, from, sum);
+    }
+    return sum;
   }
 
   /** What waits above a record. */
@@ -140,9 +145,10 @@ export class Backlog {
   }
 
   #skip(place: OutboxReader): number {
-    const { outbox } = place;
-    if (place.index < outbox.end)
-      place.index = Math.max(place.index, outbox.indexAfter(this.cursor.takenUpTo));
+    const { takenUpTo } = this.cursor;
+    if (place.skippedTo === takenUpTo || place.index >= place.outbox.end) return place.index;
+    place.skippedTo = takenUpTo;
+    place.index = Math.max(place.index, place.outbox.indexAfter(takenUpTo));
     return place.index;
   }
 

@@ -106,6 +106,7 @@ export class LogReader {
     for (const place of this.#backlog.places.values()) {
       place.isBehind = true;
       place.index = place.outbox.end;
+      place.skippedTo = -1;
       place.outbox.fallBehind();
     }
   }
@@ -180,7 +181,7 @@ export class LogReader {
 
   #join(filter: string, outbox: Outbox, isBehind: boolean): OutboxReader {
     const { cursor, places } = this.#backlog;
-    const place: OutboxReader = { outbox, index: 0, isBehind, holds: 1, cursor };
+    const place: OutboxReader = { outbox, index: 0, skippedTo: -1, isBehind, holds: 1, cursor };
     outbox.readers.add(place);
     if (isBehind) outbox.fallBehind();
     if (this.#tracksTopics) outbox.trackTopics();

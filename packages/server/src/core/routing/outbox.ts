@@ -47,8 +47,8 @@ export class Outbox {
     if (this.#behind === 0) return;
     const noted = this.#topicReaders > 0 ? topic : undefined;
     if (!this.#chunks.at(-1)?.add(seq, bytes, noted)) this.#addChunk(seq).add(seq, bytes, noted);
-    if (noted !== undefined) this.#replace(noted, this.#end);
     this.#end += 1;
+    if (noted !== undefined) this.#replace(noted, this.#end - 1);
   }
 
   at(index: number): Seq {
@@ -203,6 +203,7 @@ export class Outbox {
   }
 
   #bytesBefore(index: number): number {
+    if (index === this.#end) return this.#chunks.at(-1)?.bytesAfter ?? 0;
     return this.#chunkOf(index - 1)?.bytesBeforeIndex(index) ?? this.#chunks[0]?.bytesBefore ?? 0;
   }
 
@@ -229,6 +230,8 @@ export interface OutboxReader {
   readonly outbox: Outbox;
   /** Where it reads on; meaningful while it is behind. */
   index: number;
+  /** What the reader had taken when `index` was last brought after it. */
+  skippedTo: Seq;
   isBehind: boolean;
   /** How many of the reader's subscriptions hold the filter. */
   holds: number;

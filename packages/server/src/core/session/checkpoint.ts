@@ -31,8 +31,9 @@ const intervalMs = 1_000;
 const minimumReleased = 100;
 const lookEvery = 60;
 const goneShare = 0.1;
-/** Sessions whose queues are looked at in one turn of the event loop. */
-const sliceSessions = 1_000;
+/** Sessions whose queues are looked at in one checkpoint, and in one turn of the event loop. */
+const sweepSessions = 10_000;
+const sliceSessions = 500;
 
 /**
  * Once a second: saves what may be saved late (cursors, views, groups), in the order that a crash in between asks for,
@@ -41,6 +42,8 @@ const sliceSessions = 1_000;
 export class Checkpoint {
   readonly #options: CheckpointOptions;
   readonly #released = new Map<string, Released>();
+  /** By tenant: where the look at the queues goes on. */
+  readonly #sweeps = new Map<string, Generator<Session, void>>();
   #count = 0;
   /** By tenant: the share groups whose cursors were saved. */
   readonly #groupKeys = new Map<string, ReadonlySet<string>>();
@@ -110,12 +113,18 @@ export class Checkpoint {
     this.#groupKeys.set(router.tenant, new Set(cursors.keys()));
   }
 
-  /** Keeps every queue within its bounds. */
+  /** Keeps queues within their bounds: of all sessions, or of the next so many where there are more. */
   async #cutQueues(router: Router, directory: SessionDirectory): Promise<void> {
-    let seen = 0;
-    for (const session of directory.list(router.tenant)) {
+    const { tenant } = router;
+    const sessions = this.#sweeps.get(tenant) ?? directory.list(tenant);
+    this.#sweeps.set(tenant, sessions);
+    for (let seen = 1; seen <= sweepSessions; seen += 1) {
+      const { done, value: session } = sessions.next();
+      if (done === true) {
+        this.#sweeps.delete(tenant);
+        break;
+      }
       session.cutQueue();
-      seen += 1;
       if (seen % sliceSessions === 0) await this.#turn();
     }
     const bounds = queueBoundsOf(this.#options.limits);

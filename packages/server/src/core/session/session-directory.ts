@@ -82,7 +82,7 @@ export class SessionDirectory implements SessionKeeper {
     return this.#byKey.size;
   }
 
-  *list(tenant: string): Generator<Session> {
+  *list(tenant: string): Generator<Session, void> {
     for (const session of this.#byKey.values()) if (session.tenant === tenant) yield session;
   }
 
