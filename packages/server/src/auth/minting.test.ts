@@ -82,10 +82,22 @@ describe("POST /tokens by a minting token", () => {
     ["no subject", { subject: undefined, acl: [] }, "400 invalid"],
     ["a subject that widens a topic", { subject: "user:+", acl: [] }, "400 invalid"],
     ["a longer ttl", { ttl: 3_601 }, "403 acl"],
+    ["a user name that is not its subject", { username: "admin", password: "x" }, "403 acl"],
     ["a scope", { scopes: ["metrics"] }, "403 scope"],
     ["a template", { mint: template }, "403 scope"],
   ])("is refused with %s", async (_, declaration, code) => {
     expect(await codeOf(mint(declaration))).toBe(code);
+  });
+
+  test("may give it its subject as a user name, with a password", async () => {
+    await minted({ username: user, password: "a password" });
+    const client = await broker.connect({ username: user, password: "a password", clientId: user });
+    expect(client.connack?.reasonCode).toBe(0);
+  });
+
+  test("names no policy, whose entries could grow behind its back", async () => {
+    await broker.rest("PUT", "/policies/wide", { entries: [read("#")] });
+    expect(await codeOf(mint({ policies: ["wide"] }))).toBe("403 acl");
   });
 
   test("keeps bounds on QoS, retain, client ids, origins, networks, limits and ends", async () => {
