@@ -30,7 +30,7 @@ export class JwksSource {
   /** Thumbprints that the last answer lacked. */
   #missing: ReadonlySet<string> = new Set();
   #fetching: Promise<void> | undefined;
-  #askedAtMs = -Infinity;
+  #lookedAtMs = -Infinity;
   #answeredAtMs = -Infinity;
   #failures = 0;
   #problem: string | undefined;
@@ -61,7 +61,9 @@ export class JwksSource {
   /** Resolves when there is news, or none is to be had: for a JWT whose key is not known. */
   async lookAgain(): Promise<void> {
     if (this.#fetching) return this.#fetching;
-    if (this.#options.clock.nowMs() - this.#askedAtMs < MIN_INTERVAL_MS) return;
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#lookedAtMs < MIN_INTERVAL_MS) return;
+    this.#lookedAtMs = nowMs;
     return this.#refresh();
   }
 
@@ -74,8 +76,7 @@ export class JwksSource {
   }
 
   async #fetch(): Promise<void> {
-    const { uri, clock, fetchJson, logger } = this.#options;
-    this.#askedAtMs = clock.nowMs();
+    const { uri, fetchJson, logger } = this.#options;
     try {
       this.#take(parseJwks(await fetchJson(uri)));
     } catch (error) {
