@@ -2,7 +2,8 @@ import type { Qos } from "@weir/protocol";
 import { EngineError } from "../src/core/ports/engine.ts";
 import type { MemoryEngine } from "../src/engine/memory/memory-engine.ts";
 import { FakeClock } from "@weir/testkit";
-import { CoreFixture } from "./core-fixture.ts";
+import type { Limits } from "../src/core/session/limits.ts";
+import { CoreFixture, type CoreFixtureOptions } from "./core-fixture.ts";
 import { clearing, ModelClient, type ModelClientOptions, type ModelWorld } from "./model-client.ts";
 import { Random } from "./random.ts";
 
@@ -16,6 +17,8 @@ export interface ScriptOptions {
   /** Operations of the engine wait and are let go one by one. */
   readonly isHeld?: boolean;
   readonly hasFailures?: boolean;
+  /** Queues are this short, and what is too much goes by this policy. */
+  readonly queue?: Pick<Limits, "queuedMessages" | "queuePolicy">;
 }
 
 /** What a script leaves behind, for the checks. */
@@ -65,7 +68,7 @@ export class CoreScript implements ModelWorld {
   constructor(options: ScriptOptions) {
     this.#options = options;
     this.#random = new Random(options.seed);
-    this.fixture = new CoreFixture({ clock: this.#clock });
+    this.fixture = new CoreFixture({ clock: this.#clock, ...this.#limits });
     this.#clients = everybody.map((one) => new ModelClient(one, this));
     this.fixture.engine.hooks.onAwait(({ number }) => this.#reached(number));
   }
@@ -91,6 +94,11 @@ export class CoreScript implements ModelWorld {
       hasRefused: this.#hasRefused,
       retained: await this.#readRetained(),
     };
+  }
+
+  get #limits(): Pick<CoreFixtureOptions, "limits"> {
+    const { queue } = this.#options;
+    return queue ? { limits: queue } : {};
   }
 
   get isDown(): boolean {
@@ -204,7 +212,7 @@ export class CoreScript implements ModelWorld {
     const engine = this.#after;
     if (!engine) return;
     this.#after = undefined;
-    this.fixture = new CoreFixture({ clock: this.#clock, engine });
+    this.fixture = new CoreFixture({ clock: this.#clock, engine, ...this.#limits });
     await this.fixture.start();
     for (const client of this.#clients) client.connect();
   }

@@ -13,7 +13,8 @@ function scriptOf(seed: number): ScriptOptions {
 
 async function expectNoProblems(options: ScriptOptions): Promise<number> {
   const result = await new CoreScript(options).run();
-  expect({ options, problems: problemsOf(result, options.hasFailures) }).toEqual({ options, problems: [] });
+  const problems = problemsOf(result, options.hasFailures, options.queue !== undefined);
+  expect({ options, problems }).toEqual({ options, problems: [] });
   return result.points;
 }
 
@@ -36,6 +37,17 @@ describe("the session core under a random script", () => {
     for (let seed = 1; seed <= scripts * 5; seed += 1)
       await expectNoProblems({ ...scriptOf(seed), hasFailures: true });
   });
+
+  it.each(["drop-oldest", "drop-newest", "latest-per-topic"] as const)(
+    "sends nothing twice, in another order or unasked for where queues are short, also through crashes: %s",
+    async (queuePolicy) => {
+      for (let seed = 1; seed <= scripts; seed += 1) {
+        const options = { ...scriptOf(seed), queue: { queuedMessages: 1 + (seed % 4), queuePolicy } };
+        const points = await expectNoProblems(options);
+        for (const crash of crashesOf(seed, points).slice(0, 3)) await expectNoProblems({ ...options, ...crash });
+      }
+    },
+  );
 
   it.each(Array.from({ length: scripts }, (_, index) => index + 1))(
     "keeps them through a crash at any await: script %i",
