@@ -22,8 +22,19 @@ export function parseEntry(flag: string, text: string): PolicyEntry {
 
 /** JSON, or @FILE with some in it. @throws {WrongUse} naming the flag */
 export function parseJson(flag: string, text: string): unknown {
+  const json = readText(flag, text);
   try {
-    return JSON.parse(text.startsWith("@") ? readFileSync(text.slice(1), "utf8") : text) as unknown;
+    return JSON.parse(json) as unknown;
+  } catch (cause) {
+    throw new WrongUse(`${flag} cannot be read: ${(cause as Error).message}.`);
+  }
+}
+
+/** The text itself, or what stands in @FILE. @throws {WrongUse} naming the flag */
+export function readText(flag: string, text: string): string {
+  if (!text.startsWith("@")) return text;
+  try {
+    return readFileSync(text.slice(1), "utf8");
   } catch (cause) {
     throw new WrongUse(`${flag} cannot be read: ${(cause as Error).message}.`);
   }

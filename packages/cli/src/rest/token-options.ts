@@ -1,7 +1,7 @@
 import type { PolicyEntry, TokenCreate, TokenPatch } from "@weir/api";
 import type { Command } from "commander";
 import { WrongUse } from "../command-failure.ts";
-import { collect, parseEntry, parseJson } from "./acl-options.ts";
+import { collect, parseEntry, parseJson, readText } from "./acl-options.ts";
 import { parseDurationS } from "./duration.ts";
 import { addMintOptions, type MintFlags, toMint } from "./mint-options.ts";
 
@@ -18,6 +18,8 @@ export interface TokenFlags extends MintFlags {
   readonly network: readonly string[];
   readonly policy: readonly string[];
   readonly limit: readonly string[];
+  readonly username?: string;
+  readonly password?: string;
   readonly metadata?: string;
 }
 
@@ -36,10 +38,15 @@ export function addTokenOptions(command: Command): Command {
     .option("--network <cidr>", "networks that it may be used from; may be repeated", collect, [])
     .option("--policy <name>", "a named policy that counts besides; may be repeated", collect, [])
     .option(
-      "--limit <name=number>",
-      "connections, publishRate, subscriptions, …; may be repeated",
+      "--limit <name=value>",
+      "connections, publishRate, queuedMessages, …; may be repeated",
       collect,
       [],
+    )
+    .option("--username <name>", "what a device that knows nothing else logs in with, besides a password")
+    .option(
+      "--password <text>",
+      "that password, or the verifier of another broker; @FILE keeps it out of sight",
     )
     .option("--metadata <json>", "anything of yours");
   return addMintOptions(command);
@@ -61,6 +68,8 @@ export function toTokenCreate(flags: TokenFlags): TokenCreate {
     ...(flags.clientId.length > 0 && { clientIds: [...flags.clientId] }),
     ...(flags.origin.length > 0 && { origins: [...flags.origin] }),
     ...(flags.network.length > 0 && { networks: [...flags.network] }),
+    ...(flags.username !== undefined && { username: flags.username }),
+    ...(flags.password !== undefined && { password: readText("--password", flags.password).trimEnd() }),
     ...(flags.metadata !== undefined && {
       metadata: parseJson("--metadata", flags.metadata) as Record<string, unknown>,
     }),
@@ -87,11 +96,11 @@ function parseAcl(flags: TokenFlags): PolicyEntry[] | undefined {
   return parseJson("--acl", flags.acl) as PolicyEntry[];
 }
 
-function parseLimit(text: string): [name: string, value: number] {
-  const [, name, number] = /^(\w+)=(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+function parseLimit(text: string): [name: string, value: number | string] {
+  const [, name, value = ""] = /^(\w+)=([\w.-]+)$/.exec(text) ?? [];
   if (name === undefined)
-    throw new WrongUse(`--limit "${text}": write a name and a number, such as connections=5`);
-  return [name, Number(number)];
+    throw new WrongUse(`--limit "${text}": write a name and a value, such as connections=5`);
+  return [name, /^\d/.test(value) ? Number(value) : value];
 }
 
 /** An ACL in a few words, for a list. */

@@ -45,7 +45,10 @@ export class TokenMinter {
   async #make({ minter }: MintedReach, owner: MintedOwner, settings: AccessTokenSettings): Promise<Made> {
     for (const other of this.#tokens.ofSubject(owner.tenant, owner.subject)) {
       if (isForeign(other, minter))
-        throw new AdminError("conflict", "subject: belongs to a token that this minting token has not made");
+        throw new AdminError(
+          "conflict",
+          "subject: belongs to a token that this minting token has not made; delete that, or the one that made it",
+        );
     }
     const made = await this.#tokens.create({ ...owner, isMinted: true }, settings);
     if (this.#tokens.get(minter.id)) return made;

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Command } from "commander";
 import { describe, expect, it } from "vitest";
 import { WrongUse } from "../command-failure.ts";
@@ -31,8 +34,29 @@ describe("weir token create", () => {
   });
 
   it("takes policies and limits", () => {
-    const flags = flagsOf("--policy", "p1", "--limit", "connections=5", "--limit", "publishRate=0.5");
-    expect(toTokenPatch(flags)).toEqual({ policies: ["p1"], limits: { connections: 5, publishRate: 0.5 } });
+    const flags = flagsOf(
+      "--policy",
+      "p1",
+      "--limit",
+      "publishRate=0.5",
+      "--limit",
+      "queuePolicy=drop-newest",
+    );
+    const limits = { publishRate: 0.5, queuePolicy: "drop-newest" };
+    expect(toTokenPatch(flags)).toEqual({ policies: ["p1"], limits });
+  });
+
+  it("takes a password as it is, or from a file without its last newline", () => {
+    const folder = mkdtempSync(join(tmpdir(), "weir-password-"));
+    const file = join(folder, "password");
+    writeFileSync(file, "a secret\n");
+    for (const password of ["a secret", `@${file}`])
+      expect(toTokenCreate(flagsOf("--username", "d1", "--password", password))).toEqual({
+        username: "d1",
+        password: "a secret",
+      });
+    rmSync(folder, { recursive: true });
+    expect(() => toTokenCreate(flagsOf("--password", `@${file}`))).toThrow(/--password cannot be read/);
   });
 
   it.each([
