@@ -4,7 +4,7 @@ import { connectAsync } from "mqtt";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { positionTopic } from "./contract/index.ts";
-import { CHROMIUM_FLAGS } from "./testing/chromium-flags.ts";
+import { CHROMIUM_FLAGS } from "./process/chromium-flags.ts";
 import { type Driver, eventually, FleetFixture } from "./testing/fleet-fixture.ts";
 import { FleetPage } from "./testing/fleet-page.ts";
 

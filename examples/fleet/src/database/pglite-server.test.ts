@@ -3,7 +3,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { sql } from "kysely";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort } from "../testing/free-port.ts";
+import { freePort } from "../process/free-port.ts";
 import { migrateDatabase, openDatabase } from "./open-database.ts";
 import { PgliteServer } from "./pglite-server.ts";
 

@@ -10,7 +10,7 @@ import { openDatabase } from "../database/open-database.ts";
 import type { Database } from "../database/schema.ts";
 import { BackendClient } from "../launcher/backend-client.ts";
 import { Fleet } from "../launcher/fleet.ts";
-import { freePort } from "./free-port.ts";
+import { freePort } from "../process/free-port.ts";
 
 const WEB = fileURLToPath(new URL("../../web", import.meta.url));
 const VITE = fileURLToPath(new URL("../../../../node_modules/vite/bin/vite.js", import.meta.url));
