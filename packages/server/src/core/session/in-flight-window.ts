@@ -68,6 +68,12 @@ export class InFlightWindow {
     return Math.min(this.#receiveMaximum - this.#outstanding, 65_535 - this.#entries.count);
   }
 
+  /** A message waits for its save: whatever comes behind it waits too, so that the order of the log holds. */
+  get isSaving(): boolean {
+    const last = this.#lastSaving;
+    return last?.state === "saving" && this.#entries.get(last.packetId) === last;
+  }
+
   /** A connection serves the session: what was in flight goes out again first [MQTT-4.4.0-1]. */
   async attach(link: Link, receiveMaximum: number): Promise<void> {
     this.#receiveMaximum = receiveMaximum;
@@ -115,7 +121,7 @@ export class InFlightWindow {
     const entry: InFlightEntry = {
       packetId,
       qos,
-      state: record && (qos === 2 || this.#isSaving) ? "saving" : "sent",
+      state: record && (qos === 2 || this.isSaving) ? "saving" : "sent",
       message,
       seq,
       retain: delivery.retainAsPublished && message.retain,
@@ -200,12 +206,6 @@ export class InFlightWindow {
   }
 
   // ---------------------------------------------------------------- within
-
-  /** A message waits for its save: whatever comes behind it waits too, so that the order of the log holds. */
-  get #isSaving(): boolean {
-    const last = this.#lastSaving;
-    return last?.state === "saving" && this.#entries.get(last.packetId) === last;
-  }
 
   /** QoS 2: that P stands for this message is saved before PUBLISH (semantics.md §2.4). */
   #saveThenSend(entry: InFlightEntry): void {

@@ -116,6 +116,12 @@ export class Outgoing implements FeedSink {
     return this.#queue.bytes + (this.reader?.size.bytes ?? 0);
   }
 
+  /** Of the log everything up to here has left, or is not meant for this client; undefined: it cannot be said now. */
+  get sentUpTo(): Seq | undefined {
+    if (this.#window.isSaving) return undefined;
+    return Math.min(this.reader?.position ?? this.#router.tailSeq, this.replays.takenUpTo);
+  }
+
   get room(): number {
     return this.#window.room;
   }

@@ -290,6 +290,32 @@ describe("a subscription with position", () => {
     expect(client.take("publish").map(positionOf)).toEqual([expect.stringMatching(/^p1\./)]);
   });
 
+  it("is told on $client/position how far the log has moved, at least every minute", async () => {
+    const fixture = await withHistory();
+    const client = await fixture.connected("c");
+    client.give(asking(subscribePacket(1, { topicFilter: "data/#" }), { position: "true" }));
+    client.give(subscribePacket(2, { topicFilter: "$client/position" }));
+    await fixture.settle();
+    const told = (): string[] =>
+      client
+        .take("publish")
+        .map(({ topic, payload }) => `${topic} ${(JSON.parse(payload) as { position: string }).position}`);
+    const [first, ...more] = told();
+    expect([first, more]).toEqual([expect.stringMatching(/^\$client\/position p1\./), []]);
+    const waiting = await fixture.persistent("waiting");
+    waiting.give(subscribePacket(1, { topicFilter: "elsewhere" }));
+    await fixture.settle();
+    await publish(fixture, "other", "elsewhere=1"); // at QoS 1: into the log
+    client.take();
+    await fixture.pass(60_000);
+    const later = told();
+    expect(later.length).toBeGreaterThan(0);
+    expect(later.at(-1)).not.toBe(first);
+    client.give({ type: "unsubscribe", packetId: 3, topicFilters: ["$client/position"] });
+    await fixture.pass(60_000);
+    expect(told()).toEqual([]);
+  });
+
   it("has the position as the last user property, and no other one of that name", async () => {
     const fixture = await withHistory();
     const plain = await fixture.connected("plain");

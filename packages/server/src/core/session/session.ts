@@ -18,6 +18,7 @@ import { Incoming } from "./incoming.ts";
 import type { Limits } from "./limits.ts";
 import { Outgoing, type OutgoingOwner } from "./outgoing.ts";
 import { oauthPart } from "./saved-oauth.ts";
+import { PositionNotice } from "./position-notice.ts";
 import type { Replays } from "./replays.ts";
 import { type RecordSource, SessionRecord } from "./session-record.ts";
 import { directBoundsOf, queueBoundsOf, queueLimitNames } from "./session-queue.ts";
@@ -99,6 +100,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   readonly #limits: Limits;
   readonly #keeper: SessionKeeper;
   #dropNotice: DropNotice | undefined;
+  #positionNotice: PositionNotice | undefined;
   #expiryNotice: ExpiryNotice | undefined;
   #isLogged = false;
 
@@ -168,6 +170,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.#dropNotice?.sendSoon();
     this.cutQueue();
     this.pump();
+    this.tellPositions();
   }
 
   /** Whoever resumes the session brings the rights that count from now on; everything is computed under them again: later, while outboxes are being rebuilt. */
@@ -243,6 +246,21 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
 
   needReader(): LogReader {
     return this.outgoing.needReader();
+  }
+
+  get sentUpTo(): Seq | undefined {
+    return this.outgoing.sentUpTo;
+  }
+
+  get wantsPositions(): boolean {
+    return this.subscriptions.wants("$client/position") && this.subscriptions.asksForPositions;
+  }
+
+  /** Tells how far the log has moved, from now on, if anybody asks. */
+  tellPositions(): void {
+    if (!this.wantsPositions) return;
+    this.#positionNotice ??= new PositionNotice(this, this.#clock);
+    this.#positionNotice.start();
   }
 
   /** Its live messages come from the log's tail from now on. */

@@ -95,6 +95,11 @@ export class Subscriptions {
     return false;
   }
 
+  get asksForPositions(): boolean {
+    for (const { tracking } of this.#byFilter.values()) if (tracking?.hasPosition) return true;
+    return false;
+  }
+
   /** A flag on the session, whatever the policy says: these topics are the client's own. */
   subscribeClientTopics(topicFilter: string): boolean {
     const topics = clientTopicsOf(topicFilter);

@@ -30,6 +30,7 @@ export function handleSubscribe(connection: ServedConnection, packet: SubscribeP
     connection.link.send(subackOf(connection, packet.packetId, answers));
     for (const { grant } of answers) if (grant) sendRetained(connection.session, grant);
     connection.session.pump();
+    connection.session.tellPositions();
   };
   const { record } = connection.session;
   if (record) record.saveThen(["meta", "progress"], finish);
