@@ -27,6 +27,8 @@ interface SubFlags extends ClientFlags {
   readonly retainAsPublished?: true;
   readonly filterOut: readonly string[];
   readonly unsubscribe: readonly string[];
+  readonly since?: string;
+  readonly position?: true;
 }
 
 type SubackPacket = Extract<Packet, { readonly cmd: "suback" }>;
@@ -41,6 +43,7 @@ Examples:
   weir sub -t '#' -v
   weir sub -u TOKEN -t 'data/+/4720' -F '%I %t %p'
   weir sub -i store -c -q 1 -t 'data/#' --json
+  weir sub -t 'data/#' --since -10m --position -F '%P %t %p'
   weir sub -L ws://127.0.0.1:8080/mqtt -t news -C 1 -W 5`;
 
 const collect = (value: string, before: readonly string[]): string[] => [...before, value];
@@ -70,6 +73,8 @@ export function createSubCommand(context: CommandContext, argv: readonly string[
     .option("--retain-as-published", "show the retain flag as the publisher set it")
     .option("-T, --filter-out <filter>", "do not print these topics; may be repeated", collect, [])
     .option("-U, --unsubscribe <filter>", "unsubscribe; may be repeated", collect, [])
+    .option("--since <when>", "begin with what was published since a time, -10m, or a position (MQTT 5)")
+    .option("--position", "ask for the position of each message, a user property (MQTT 5)")
     .addHelpText("after", EXAMPLES);
   command.action((flags: SubFlags) => subscribe({ ...flags, ...staleFlag(argv) }, properties, context));
   return { command, argv: rest };
@@ -124,11 +129,23 @@ function compileSubFormat(flags: SubFlags): MessageFormat {
 }
 
 function subscribeOptions(flags: SubFlags, properties: PropertyOptions): IClientSubscribeOptions {
+  const asked = {
+    ...(flags.since !== undefined && { since: flags.since }),
+    ...(flags.position && { position: "true" }),
+  };
+  if (Object.keys(asked).length > 0 && flags.protocolVersion !== 5)
+    throw new WrongUse("--since and --position need MQTT 5: leave -V out, or give -V mqttv5.");
+  const { userProperties } = (properties.subscribe ?? {}) as { readonly userProperties?: object };
+  const subscribe = Object.keys(asked).length > 0 && {
+    ...properties.subscribe,
+    userProperties: { ...userProperties, ...asked },
+  };
   return {
     qos: flags.qos,
     ...(flags.retainAsPublished && { rap: true }),
     ...(flags.noStale && flags.protocolVersion === 5 && { rh: 2 }),
     ...(properties.subscribe && { properties: properties.subscribe }),
+    ...(subscribe && { properties: subscribe }),
   };
 }
 
@@ -146,16 +163,22 @@ async function subscribeTo(
     if (Number(code) >= 0x80) {
       refused++;
       tell(
-        `Subscription to '${filter}' was refused: ${client.options.protocolVersion === 5 ? reasonText(Number(code)) : "denied (0x80)"}.`,
+        `Subscription to '${filter}' was refused: ${client.options.protocolVersion === 5 ? refusalText(Number(code), answer) : "denied (0x80)"}.`,
       );
     } else {
       tellNarrowed(filter, answer, tell);
+      tellReplay(filter, answer, tell);
     }
   }
   if (filters.length > 0 && refused === filters.length) {
     await client.endAsync();
     throw new CommandFailure("All subscription requests were denied.");
   }
+}
+
+function refusalText(code: number, answer: SubackPacket | undefined): string {
+  const why = answer?.properties?.reasonString;
+  return why === undefined ? reasonText(code) : `${reasonText(code)}: ${why}`;
 }
 
 function answerTo(
@@ -179,6 +202,13 @@ function tellNarrowed(filter: string, answer: SubackPacket | undefined, tell: (l
   tell(
     `'${filter}' is narrowed to what you may read: ${effective.join(", ")}${more === undefined ? "" : ` and ${more} more`}`,
   );
+}
+
+/** That a replay is whole needs no words. */
+function tellReplay(filter: string, answer: SubackPacket | undefined, tell: (line: string) => void): void {
+  const replay = [answer?.properties?.userProperties?.["replay"] ?? []].flat()[0];
+  if (replay?.startsWith("replay-truncated"))
+    tell(`'${filter}': there was more once of what --since asks for; the broker does not have it any more.`);
 }
 
 async function unsubscribeFrom(
