@@ -33,7 +33,7 @@ const lookEvery = 60;
 const goneShare = 0.1;
 /** Sessions whose queues are looked at in one checkpoint, and in one turn of the event loop. */
 const sweepSessions = 10_000;
-const sliceSessions = 500;
+const sliceSessions = 50;
 
 /**
  * Once a second: saves what may be saved late (cursors, views, groups), in the order that a crash in between asks for,
