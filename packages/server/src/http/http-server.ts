@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { createProblem, PROBLEM_CONTENT_TYPE } from "@weir/api";
 import { fastify, type FastifyInstance } from "fastify";
 import type { TSchema } from "typebox";
+import { addApiDocs, API_DOCS_PATH } from "./api-docs.ts";
 import { Authorization, type AuthorizationOptions } from "./authorization.ts";
 import { addCors, answerPreflight } from "./cors.ts";
 import { addHealthRoutes, type MetricsSource, type Readiness, type RequestOrigin } from "./health-routes.ts";
@@ -78,6 +79,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const sockets = trackSockets(server, options);
   const pages = new Pages();
   const authorization = new Authorization(options.authorization);
+  addApiDocs(pages);
   addBoundaries(app, options.logger);
   addCors(app, REST_PREFIX, options.corsOrigins);
   answerUnknown(app, pages);
@@ -162,7 +164,10 @@ function answerUnknown(app: FastifyInstance, pages: Pages): void {
     const served = pages.serve(request, reply);
     if (served) return served;
     const methods = routes.methodsAt(request.url);
-    if (methods.length === 0) return sendProblem(reply, createProblem("not-found"));
+    if (methods.length === 0) {
+      const isRoot = request.method === "GET" && /^\/(?:\?|$)/.test(request.url);
+      return isRoot ? reply.redirect(API_DOCS_PATH) : sendProblem(reply, createProblem("not-found"));
+    }
     void reply.header("allow", methods.join(", "));
     if (request.method === "OPTIONS") {
       answerPreflight(request, reply);

@@ -73,13 +73,24 @@ function describe({ schema, url, route }: Described): { schema: FastifySchema; u
       ...(querystring && { querystring }),
       ...(headers && { headers }),
       response: {
-        ...(schema.response ?? {
-          204: Type.Null({ description: "It is done" }),
-        }),
+        ...describeAnswers(schema.response as Answers | undefined),
         ...problemsOf(method, url),
       },
     },
   };
+}
+
+type Answers = Readonly<Record<string, TSchema>>;
+
+const ANSWERS: Readonly<Record<string, string>> = { 200: "Done", 201: "Made", 202: "Begun" };
+
+/** What a call answers with when it is done: without a schema, nothing. */
+function describeAnswers(answers: Answers = { 204: Type.Null({ description: "Done" }) }): Answers {
+  const described = Object.entries(answers).map(([status, schema]) => [
+    status,
+    { description: ANSWERS[status], ...schema },
+  ]);
+  return Object.fromEntries(described) as Answers;
 }
 
 /** `GET /api/v1/tokens/:id` is `getTokensById`. */

@@ -1,10 +1,14 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { contentTag } from "./entity-tag.ts";
 
+/** Text, bytes, or what makes them when somebody asks for the first time. */
+export type PageBody = string | Uint8Array | (() => string);
+
 interface Page {
   readonly contentType: string;
-  readonly body: Buffer;
-  readonly etag: string;
+  readonly policy: string;
+  readonly body: PageBody;
+  content: { readonly bytes: Buffer; readonly etag: string } | undefined;
 }
 
 /** Scripts and connections only from and to this server, so that injected text can neither run nor report. */
@@ -16,10 +20,12 @@ const PAGE_POLICY =
 export class Pages {
   readonly #byPath = new Map<string, Page>();
 
-  /** @param path from the root, such as `/demo/index.html`; a page at `/demo/` is served at that address */
-  add(path: string, contentType: string, body: string | Uint8Array): void {
-    const bytes = Buffer.from(body);
-    this.#byPath.set(path, { contentType, body: bytes, etag: contentTag(bytes) });
+  /**
+   * @param path from the root, such as `/demo/index.html`; a page at `/demo/` is served at that address
+   * @param policy the Content-Security-Policy
+   */
+  add(path: string, contentType: string, body: PageBody, policy: string = PAGE_POLICY): void {
+    this.#byPath.set(path, { contentType, policy, body, content: undefined });
   }
 
   /** Answers with the page at the request's path; undefined: there is none. */
@@ -27,14 +33,23 @@ export class Pages {
     const path = request.url.replace(/[?#].*$/s, "");
     const page = this.#byPath.get(path);
     if (!page || (request.method !== "GET" && request.method !== "HEAD")) return undefined;
+    const { bytes, etag } = contentOf(page);
     void reply.headers({
-      "content-security-policy": PAGE_POLICY,
+      "content-security-policy": page.policy,
       "cache-control": "no-cache",
-      etag: page.etag,
+      etag,
     });
-    if (request.headers["if-none-match"] === page.etag) return reply.code(304).send();
+    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
     void reply.code(200).type(page.contentType);
-    if (request.method === "GET") return reply.send(page.body);
-    return reply.header("content-length", page.body.length).send();
+    if (request.method === "GET") return reply.send(bytes);
+    return reply.header("content-length", bytes.length).send();
   }
+}
+
+function contentOf(page: Page): { readonly bytes: Buffer; readonly etag: string } {
+  if (!page.content) {
+    const bytes = Buffer.from(typeof page.body === "function" ? page.body() : page.body);
+    page.content = { bytes, etag: contentTag(bytes) };
+  }
+  return page.content;
 }
