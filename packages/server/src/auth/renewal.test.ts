@@ -202,6 +202,23 @@ describe("$client/…", () => {
   });
 });
 
+describe("$client/acl", () => {
+  test("names at most 100 subscriptions at a time, those alone whose filters changed", async () => {
+    const topics = (count: number) => read(...Array.from({ length: count }, (_, i) => `t/${i}`));
+    const made = await make({ acl: [...topics(150), ...read("other")] });
+    const client = await connect(made.key);
+    await client.subscribe([...topics(150).map(({ topic }) => topic), "other", "$client/acl"]);
+    const narrower = [...topics(10), { ...read("other")[0], maxQos: 0 }];
+    await broker.rest("PATCH", `/tokens/${made.id}`, { acl: narrower });
+    const notices = [await told(client), await told(client)].map(({ content }) => content) as {
+      subscriptions: { filter: string; effective: string[] }[];
+    }[];
+    expect(notices.map(({ subscriptions }) => subscriptions.length)).toEqual([100, 40]);
+    expect(notices[0]?.subscriptions[0]).toEqual({ filter: "t/10", effective: [] });
+    await client.expectSilence();
+  });
+});
+
 describe("$client/expiring", () => {
   let clock: FakeClock;
   let still: BrokerFixture;

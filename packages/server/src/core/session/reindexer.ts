@@ -1,7 +1,7 @@
 import type { Clock } from "../ports/clock.ts";
+import { tellEffectiveFilters } from "./acl-notice.ts";
 import { mayHaveRetained, retainedFor } from "./retained-delivery.ts";
 import type { Session } from "./session.ts";
-import type { Regrant } from "./subscriptions.ts";
 
 /** How long one slice may hold the event loop. */
 const sliceMs = 2;
@@ -52,7 +52,7 @@ function reindex(session: Session): void {
   session.isRechecking = false;
   if (changed.length === 0) return;
   session.record?.mark("meta");
-  session.tell("$client/acl", { subscriptions: changed.map(describe) });
+  tellEffectiveFilters(session, changed);
   for (const { subscription, before } of changed) {
     if (mayHaveRetained(subscription)) {
       const { outgoing, router } = session;
@@ -62,11 +62,4 @@ function reindex(session: Session): void {
     }
   }
   session.pump();
-}
-
-function describe({ subscription }: Regrant): { filter: string; effective: string[] } {
-  return {
-    filter: subscription.topicFilter,
-    effective: subscription.granted.map((granted) => granted.filter),
-  };
 }
