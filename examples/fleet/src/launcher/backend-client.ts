@@ -52,9 +52,14 @@ export class BackendClient {
 
   /** Rejects with {@link BackendRefusal}. */
   async call(method: string, path: string, body?: object): Promise<unknown> {
-    const response = await send(this.#url, this.#cookie, method, path, body);
+    const response = await this.fetch(method, path, body);
     const text = await response.text();
     return text === "" ? undefined : JSON.parse(text);
+  }
+
+  /** Rejects with {@link BackendRefusal}. */
+  fetch(method: string, path: string, body?: object): Promise<Response> {
+    return send(this.#url, this.#cookie, method, path, body);
   }
 }
 

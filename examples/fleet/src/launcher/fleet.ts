@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { DemoAccount } from "../contract/index.ts";
 import { demoAccounts, seedAccounts } from "./demo-accounts.ts";
-import { PartProcess } from "./part-process.ts";
+import { type PartDeclaration, PartProcess } from "./part-process.ts";
 import { readSecrets, type Secrets, writeSecrets } from "./secrets.ts";
 import { openServiceKeys } from "./service-tokens.ts";
 
@@ -112,7 +112,7 @@ export class Fleet {
       serviceKeys: await openServiceKeys(this.brokerUrl, this.#secrets.adminToken, this.#secrets.serviceKeys),
     });
     this.#options.onStep("backend");
-    await this.#startBackend();
+    await this.#run(this.backendPart(this.#options.ports.app));
     this.#options.onStep("accounts");
     const deviceIds = await seedAccounts(this.url, this.accounts);
     this.#keep({ deviceIds: { ...this.#secrets.deviceIds, ...deviceIds } });
@@ -156,12 +156,13 @@ export class Fleet {
     });
   }
 
-  #startBackend(): Promise<void> {
+  /** A backend on that port: any number of them may run. */
+  backendPart(port: number): PartDeclaration {
     const { ports, webDirectory } = this.#options;
-    return this.#startPart("backend", /"msg":"listening"/, {
+    return this.#declare("backend", /"msg":"listening"/, {
       WEIR_URL: this.brokerUrl,
       WEIR_TOKEN: this.#secrets.serviceKeys["backend"] ?? "",
-      PORT: String(ports.app),
+      PORT: String(port),
       FLEET_MQTT_URL: `ws://{host}:${ports.http}/mqtt`,
       FLEET_DEMO_ACCOUNTS: JSON.stringify(this.accounts),
       FLEET_ROADS: join(DATA, "liverpool-route14.csv"),
@@ -198,15 +199,19 @@ export class Fleet {
   }
 
   #startPart(name: string, readyWhen: RegExp, environment: Record<string, string>): Promise<void> {
-    return this.#run({
+    return this.#run(this.#declare(name, readyWhen, environment));
+  }
+
+  #declare(name: string, readyWhen: RegExp, environment: Record<string, string>): PartDeclaration {
+    return {
       name,
       command: [process.execPath, ...NODE_FLAGS, join(SOURCES, name, "main.ts")],
       environment: { DATABASE_URL: this.#databaseUrl, ...environment },
       readyWhen,
-    });
+    };
   }
 
-  async #run(part: Omit<ConstructorParameters<typeof PartProcess>[0], "onLine">): Promise<void> {
+  async #run(part: PartDeclaration): Promise<void> {
     const running = new PartProcess({ ...part, onLine: this.#options.onLine });
     this.#parts.set(part.name, running);
     await running.start();

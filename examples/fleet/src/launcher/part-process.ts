@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-export interface PartOptions {
+/** How to start a part, and how to tell that it works. */
+export interface PartDeclaration {
   /** What people call it. */
   readonly name: string;
   /** The program and its arguments. */
@@ -10,6 +11,9 @@ export interface PartOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Its output has this in it when it works. */
   readonly readyWhen: RegExp;
+}
+
+interface PartOptions extends PartDeclaration {
   /** Each line that it writes. */
   readonly onLine: (part: string, line: string) => void;
 }
