@@ -70,6 +70,15 @@ export class RecipientSet {
     return this.#audiences.length < 2 || this.#version === this.#sumOfVersions();
   }
 
+  /** The one session that gets a message of QoS 0, where nothing else has to be told of it: so it is in most fleets. */
+  get sole(): Delivery | undefined {
+    const { direct, logged, tracked, groups, histories } = this;
+    if (direct.length + logged.length !== 1 || tracked.length + groups.length + histories.length > 0)
+      return undefined;
+    const { members } = (direct[0] ?? logged[0]) as DeliveryList;
+    return members.length === 1 ? members[0] : undefined;
+  }
+
   /** A message of QoS 1 or 2 has to go through the log: every session that takes from it holds an outbox. */
   get needsLog(): boolean {
     return this.outboxes.length > 0 || this.histories.length > 0;

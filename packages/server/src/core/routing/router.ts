@@ -82,6 +82,8 @@ export class Router implements ShareGroupHome {
   readonly #logger: Logger;
   readonly #tree = new SubscriptionTree<Subscriber>();
   readonly #audiences = new Audiences(this.#tree);
+  /** How often somebody joined or left an audience. */
+  #memberChanges = 0;
   readonly #topics: TopicTable;
   readonly #outboxes = new Map<string, Outbox>();
   readonly #frozen = new Set<Outbox>();
@@ -176,6 +178,15 @@ export class Router implements ShareGroupHome {
   }
 
   recipientsOf(topic: Topic): RecipientSet {
+    const changes = this.#changes;
+    if (topic.checkedAt === changes && topic.recipients) return topic.recipients;
+    const recipients = this.#currentRecipients(topic);
+    topic.checkedAt = changes;
+    topic.sole = recipients.sole;
+    return recipients;
+  }
+
+  #currentRecipients(topic: Topic): RecipientSet {
     const stamp = this.#tree.versions.sum(topic.slots);
     if (topic.stamp === stamp && topic.recipients?.isCurrent) return topic.recipients;
     const found: Subscriber[] = [];
@@ -184,6 +195,11 @@ export class Router implements ShareGroupHome {
     this.#topics.recipientsAdded(topic.recipients.weight);
     topic.stamp = stamp;
     return topic.recipients;
+  }
+
+  /** Rises with whatever may change who gets what, anywhere. */
+  get #changes(): number {
+    return this.#tree.versions.changes + this.#memberChanges;
   }
 
   /** How a session gets messages of this topic as of now; undefined: not at all. */
@@ -218,8 +234,11 @@ export class Router implements ShareGroupHome {
 
   /** QoS 0: nobody waits for the log, and where that does not take the message it is not in the history. */
   deliverQos0(message: Message): void {
-    const { histories } = this.recipientsOf(message.topic as Topic);
-    if (histories.length === 0) this.deliver(message);
+    const topic = message.topic as Topic;
+    const recipients = this.recipientsOf(topic);
+    const { sole } = topic;
+    if (sole !== undefined && !message.retain) sole.recipient.deliver(message, sole);
+    else if (recipients.histories.length === 0) this.deliver(message);
     else this.append(message).catch((error: unknown) => this.#notLogged(message.topic, error));
   }
 
@@ -313,11 +332,13 @@ export class Router implements ShareGroupHome {
 
   /** Puts a connected session's subscription into the tree. */
   attach(subscription: Subscription): void {
+    this.#memberChanges += 1;
     this.#audiences.join(subscription);
   }
 
   /** The counterpart. */
   detach(subscription: Subscription): void {
+    this.#memberChanges += 1;
     this.#audiences.leave(subscription);
   }
 

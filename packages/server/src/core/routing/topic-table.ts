@@ -1,5 +1,6 @@
 import type { VersionSlots } from "../topics/topic-versions.ts";
 import type { TopicName } from "../ports/message.ts";
+import type { Delivery } from "./delivery.ts";
 import type { RecipientSet } from "./recipient-set.ts";
 
 /** A topic that was published to lately: its levels, and who gets its messages as of `stamp`. */
@@ -9,6 +10,10 @@ export interface Topic extends TopicName {
   /** The sum of those counts when `recipients` was made; -1 before. */
   stamp: number;
   recipients: RecipientSet | undefined;
+  /** The router's count of changes when `recipients` was last found to hold; -1 before. */
+  checkedAt: number;
+  /** See `RecipientSet.sole`. */
+  sole: Delivery | undefined;
 }
 
 /** What a level costs beside its characters, more or less. */
@@ -63,6 +68,14 @@ export class TopicTable {
 
   #create(name: string): Topic {
     const levels = name.split("/");
-    return { name, levels, slots: this.#slotsFor(levels), stamp: -1, recipients: undefined };
+    return {
+      name,
+      levels,
+      slots: this.#slotsFor(levels),
+      stamp: -1,
+      recipients: undefined,
+      checkedAt: -1,
+      sole: undefined,
+    };
   }
 }

@@ -19,6 +19,8 @@ const NONE = "\0";
 export class TopicVersions {
   readonly #counters: Float64Array;
   readonly #mask: number;
+  /** Of all counters together: while it stands still, nothing that was derived has to be compared. */
+  changes = 0;
 
   /** @param size number of counters of 8 bytes, rounded up to a power of two */
   constructor(size = 65_536) {
@@ -58,6 +60,7 @@ export class TopicVersions {
         ? this.#slot(WILD, WILD)
         : this.#slot(first, filter[1] === "#" ? WILD : (filter[1] ?? NONE));
     (this.#counters[slot] as number)++;
+    this.changes++;
   }
 
   #slot(first: string, second: string): number {
