@@ -31,9 +31,12 @@ const PUBLIC_MEMBERS = ["crv", "e", "kty", "n", "x", "y"] as const;
 /** The keys of one issuer, found by what a JWT says of its own. */
 export class KeyRing {
   readonly #keys: readonly PublicKey[];
+  /** Asked for every session after a change. */
+  readonly #thumbprints: ReadonlySet<string>;
 
   constructor(keys: readonly PublicKey[]) {
     this.#keys = keys;
+    this.#thumbprints = new Set(keys.map(({ thumbprint }) => thumbprint));
   }
 
   get keys(): readonly PublicKey[] {
@@ -47,7 +50,7 @@ export class KeyRing {
   }
 
   has(thumbprint: string): boolean {
-    return this.#keys.some((key) => key.thumbprint === thumbprint);
+    return this.#thumbprints.has(thumbprint);
   }
 
   hasName(kid: string): boolean {

@@ -4,7 +4,7 @@ import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import { type BoundedRequest, fetchJson } from "./bounded-fetch.ts";
 import type { EffectivePolicy } from "./effective-policy.ts";
-import { GroupIndex } from "./group-index.ts";
+import { GroupRights } from "./group-rights.ts";
 import type { IdentityObjects } from "./identity-objects.ts";
 import { Introspector } from "./introspector.ts";
 import { looksLikeJwt } from "./jwt-header.ts";
@@ -53,8 +53,7 @@ export class OAuthAccess {
     this.#principals = new OAuthPrincipals({
       clock,
       providers: this.#providers,
-      groups: new GroupIndex(objects.groups),
-      effectivePolicy,
+      groups: new GroupRights({ groups: objects.groups, policies: objects.policies, effectivePolicy }),
       revocations: this.revocations,
     });
   }

@@ -1,13 +1,10 @@
 import type { Scope } from "../core/access/access-token.ts";
-import type { AuthorizationGroup } from "../core/access/authorization-group.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
-import { lowestLimits } from "../core/access/principal-limits.ts";
 import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
 import { Policy } from "../core/access/policy.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import { compiledPolicy } from "./compiled-policy.ts";
-import type { EffectivePolicy } from "./effective-policy.ts";
-import type { GroupIndex } from "./group-index.ts";
+import type { GroupRights, Rights } from "./group-rights.ts";
 import { isFor, readClaims } from "./oauth-claims.ts";
 import type { JwtSignature, OAuthCredential } from "./oauth-credential.ts";
 import type { PrincipalSession } from "./principal-session.ts";
@@ -17,8 +14,7 @@ import type { RevocationList } from "./revocation-list.ts";
 export interface OAuthPrincipalsOptions {
   readonly clock: Clock;
   readonly providers: ProviderDirectory;
-  readonly groups: GroupIndex;
-  readonly effectivePolicy: EffectivePolicy;
+  readonly groups: GroupRights;
   readonly revocations: RevocationList;
 }
 
@@ -89,7 +85,7 @@ export class OAuthPrincipals {
 
   /** What its groups let a principal do over REST, as of now. */
   scopesOf(principal: Principal): readonly Scope[] {
-    return [...new Set(this.#groupsOf(principal).flatMap(({ scopes }) => scopes))];
+    return this.#rightsOf(principal).scopes;
   }
 
   /** Lets one session follow what its provider, its groups, their policies and the revocations say now. */
@@ -118,14 +114,8 @@ export class OAuthPrincipals {
 
   /** Whether the policy is another one now. */
   #update(principal: Principal, origin: Origin): boolean {
-    const groups = this.#groupsOf(principal);
-    principal.limits = lowestLimits(groups.map(({ limits }) => limits));
-    const policies = [...new Set(groups.flatMap((group) => group.policies))].sort();
-    const entries = this.#options.effectivePolicy.entriesOf({
-      tenant: principal.tenant,
-      acl: noEntries,
-      policies,
-    });
+    const { entries, limits } = this.#rightsOf(principal);
+    principal.limits = limits;
     const isBoundToClientId = origin.provider.object.value.clientIdClaim !== undefined;
     if (entries === origin.entries && isBoundToClientId === origin.isBoundToClientId) return false;
     Object.assign(origin, { entries, isBoundToClientId });
@@ -141,8 +131,8 @@ export class OAuthPrincipals {
     return true;
   }
 
-  #groupsOf({ tenant, provider = "", groups = [] }: Principal): readonly AuthorizationGroup[] {
-    return this.#options.groups.groupsOf(tenant, provider, groups);
+  #rightsOf({ tenant, provider = "", groups = [] }: Principal): Rights {
+    return this.#options.groups.of(tenant, provider, groups);
   }
 
   /** After a restart what was saved of it stands for the credential. */
@@ -194,8 +184,6 @@ export class OAuthPrincipals {
     return true;
   }
 }
-
-const noEntries: readonly PolicyEntry[] = [];
 
 function originOf(provider: KnownProvider, signature: JwtSignature | undefined): Origin {
   return { provider, signature, entries: undefined, isBoundToClientId: false };
