@@ -45,6 +45,31 @@ const commands: readonly LazyCommand[] = [
     load: async () => (await import("./commands/session.ts")).createSessionCommand,
   },
   {
+    name: "policy",
+    summary: "policies that tokens and groups name",
+    load: async () => (await import("./commands/named.ts")).createPolicyCommand,
+  },
+  {
+    name: "group",
+    summary: "authorization groups: a claim's value to policies",
+    load: async () => (await import("./commands/named.ts")).createGroupCommand,
+  },
+  {
+    name: "provider",
+    summary: "OAuth providers whose JWTs are accepted",
+    load: async () => (await import("./commands/named.ts")).createProviderCommand,
+  },
+  {
+    name: "history",
+    summary: "topics that are always logged",
+    load: async () => (await import("./commands/named.ts")).createHistoryCommand,
+  },
+  {
+    name: "tenant",
+    summary: "isolated topic spaces",
+    load: async () => (await import("./commands/named.ts")).createTenantCommand,
+  },
+  {
     name: "store",
     summary: "check, measure, back up and restore the data",
     load: async () => (await import("./commands/store.ts")).createStoreCommand,

@@ -1,4 +1,4 @@
-import type { Session, SessionQuery } from "@weir/api";
+import type { Session, SessionQuery, SessionsDeleteQuery } from "@weir/api";
 import { Command } from "commander";
 import type { CommandContext } from "../command-context.ts";
 import { WrongUse } from "../command-failure.ts";
@@ -11,6 +11,9 @@ interface SessionFilterFlags extends RestFlags {
   readonly clientId?: string;
   readonly subject?: string;
   readonly tokenId?: string;
+  readonly issuer?: string;
+  readonly kid?: string;
+  readonly group?: string;
 }
 
 interface ListFlags extends SessionFilterFlags {
@@ -58,14 +61,20 @@ function addFilters(command: Command): Command {
   return command
     .option("--client-id <id>", "with this client id")
     .option("--subject <subject>", "of this subject")
-    .option("--token-id <id>", "made with this access token");
+    .option("--token-id <id>", "made with this access token")
+    .option("--issuer <issuer>", "made with a JWT of this issuer")
+    .option("--kid <id>", "made with a JWT that this key has signed")
+    .option("--group <value>", "whose JWT says this of groups");
 }
 
-function toQuery(flags: SessionFilterFlags): Pick<SessionQuery, "clientId" | "subject" | "token"> {
+function toQuery(flags: SessionFilterFlags): Omit<SessionsDeleteQuery, "state"> {
   return {
     ...(flags.clientId !== undefined && { clientId: flags.clientId }),
     ...(flags.subject !== undefined && { subject: flags.subject }),
     ...(flags.tokenId !== undefined && { token: flags.tokenId }),
+    ...(flags.issuer !== undefined && { issuer: flags.issuer }),
+    ...(flags.kid !== undefined && { kid: flags.kid }),
+    ...(flags.group !== undefined && { group: flags.group }),
   };
 }
 
@@ -112,7 +121,9 @@ async function remove(ids: readonly string[], flags: DeleteFlags, context: Comma
   const query = toQuery(flags);
   const hasQuery = Object.keys(query).length > 0;
   if (hasQuery === ids.length > 0)
-    throw new WrongUse("Name the sessions either by their ids, or by --client-id, --subject, --token-id.");
+    throw new WrongUse(
+      "Name the sessions either by their ids, or by what they have in common, such as --subject.",
+    );
   const state = flags.keepState ? { state: "keep" as const } : {};
   const count = await withBroker(flags, context, async (client) => {
     if (hasQuery) return (await client.sessions.deleteMany({ ...query, ...state })).count;
