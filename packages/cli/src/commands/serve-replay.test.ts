@@ -82,7 +82,7 @@ describe("weir serve replays", () => {
       Array.from({ length: count + 10 }, (_, number) => number),
     );
     // QoS 1: what was not acknowledged, or not saved within the last second, comes again
-    expect(after.map(Number)).toEqual([...after.map(Number)].sort((a, b) => a - b));
+    expect(after.map(Number)).toEqual(after.map(Number).toSorted((a, b) => a - b));
     publisher.end(true);
   });
 

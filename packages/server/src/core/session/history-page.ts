@@ -56,13 +56,13 @@ export async function readHistory(
   const { router, history } = options;
   const start = startOf(options, since);
   if (!start) return undefined;
-  const filter = topicFilter === undefined ? history.levels : commonOf(history, topicFilter);
+  const common = topicFilter === undefined ? history.levels : commonOf(history, topicFilter);
   const messages: HistoryMessage[] = [];
-  const to = router.tailSeq;
+  const wanted = { filters: common ? [common.join("/")] : [], to: router.tailSeq, limit: batchSize };
   let { after } = start;
-  let isLast = filter === undefined;
-  for (let seen = 0; filter && !isLast && messages.length < limit && seen < maxLookedAt;) {
-    const records = await router.read(after, { filters: [filter.join("/")], to, limit: batchSize });
+  let isLast = common === undefined;
+  for (let seen = 0; !isLast && messages.length < limit && seen < maxLookedAt;) {
+    const records = await router.read(after, wanted);
     const used = take(options, start, records, messages, limit);
     after = records[used - 1]?.seq ?? after;
     isLast = used === records.length && records.length < batchSize;

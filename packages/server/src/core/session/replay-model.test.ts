@@ -26,7 +26,6 @@ class ReplayScript {
   #fixture: CoreFixture;
   #client: FakeLink | undefined;
   #isSubscribed = false;
-  #packetId = 0;
   #count = 0;
 
   constructor(shape: Shape) {
