@@ -1,6 +1,6 @@
 import { createWeirClient } from "@weir/api";
 import { describeWith } from "@weir/testkit";
-import { connectAsync } from "mqtt";
+import { connect, connectAsync } from "mqtt";
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { positionTopic } from "./contract/index.ts";
@@ -100,7 +100,7 @@ describe("a tracker", { timeout: TEST_TIMEOUT_MS }, () => {
     await page.publishAsync(`cmd/${user.id}/${sensor.id}`, JSON.stringify(command), { qos: 1 });
     await page.endAsync();
     const got = Promise.withResolvers<string>();
-    const back = await connectAsync(url, options, false);
+    const back = connect(url, options); // what waited comes right behind CONNACK
     back.on("message", (_topic, payload) => got.resolve(payload.toString()));
     expect(JSON.parse(await got.promise)).toEqual(command);
     await back.endAsync();
@@ -184,7 +184,10 @@ describeWith("chromium", "the web application", (executablePath) => {
     const page = await FleetPage.open(browser, fixture.fleet.url);
     await page.logIn(eve);
     const seen = page.page.evaluate<string[]>(SUBSCRIBE_TO_EVERYTHING);
-    await page.page.waitForFunction("globalThis.subscribed");
+    await eventually(
+      () => page.page.evaluate("globalThis.subscribed === true"),
+      (isSubscribed) => isSubscribed === true,
+    );
     await eventually(
       () => fixture.report(dan.device, { lat: 53.4, lon: -2.9 }),
       (status) => status === 200,
