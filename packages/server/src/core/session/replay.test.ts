@@ -9,6 +9,7 @@ import {
 } from "../../../testing/core-fixture.ts";
 import type { FakeLink, SentPublish } from "../../../testing/fake-link.ts";
 import { compilePolicy, type Policy, type PolicyEntry } from "../access/policy.ts";
+import { EngineError } from "../ports/engine.ts";
 import { parseHistory } from "../history/history-declaration.ts";
 
 const dataHistory = parseHistory({ filter: "data/#", maxAge: 3_600 });
@@ -266,6 +267,39 @@ describe("a subscription with since (semantics.md §2.10)", () => {
     expect(JSON.parse(dropped?.payload ?? "{}")).toMatchObject({ reason: "replay-truncated" });
     const [next] = later.filter(({ topic }) => topic === "data/a");
     expect(Number(next?.payload)).toBeGreaterThan(10);
+  });
+
+  it("is told that a message of QoS 0 could not be logged", async () => {
+    const fixture = await withHistory();
+    await publish(fixture, "data/a=1");
+    await fixture.pass(1_000);
+    const error = new EngineError("full", "the disk is full");
+    fixture.engine.hooks.fail({ kind: "append", error, outcome: "lost" });
+    await publish(fixture, "data/a=2");
+    await fixture.pass(1_000);
+    await publish(fixture, "data/a=3");
+    const client = await fixture.connected("c");
+    client.give(subscribeSince("data/#", "-2s"));
+    await fixture.settle();
+    expect(toldReplay(client)).toMatch(/^replay-truncated /);
+    expect(payloadsOf(client)).toEqual(["1", "3"]);
+    const later = await fixture.connected("later");
+    later.give(subscribeSince("data/#", "-1s"));
+    await fixture.settle();
+    expect(toldReplay(later)).toMatch(/^from /);
+  });
+
+  it("that persists keeps what comes meanwhile within the bounds of its queue", async () => {
+    const fixture = await withHistory({ limits: { queuedMessages: 5 } });
+    await publish(fixture, "data/a=old");
+    const client = await fixture.persistent("c");
+    client.give(subscribeSince("data/#", "-10m", { qos: 1 }));
+    client.cut(); // before anything of it came
+    for (let number = 0; number < 10; number += 1) await publish(fixture, "other", `data/a=${number}`);
+    await fixture.pass(3_000);
+    const again = await fixture.persistent("c");
+    await fixture.settle();
+    expect(payloadsOf(again)).toEqual(["old", "5", "6", "7", "8", "9"]);
   });
 });
 

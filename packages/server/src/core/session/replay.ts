@@ -1,5 +1,6 @@
 import type { Plain, Seq, StoredRecord } from "../ports/engine.ts";
 import { LogReader } from "../routing/log-reader.ts";
+import type { QueueBounds, QueueCut } from "../routing/queue-bounds.ts";
 import type { Router } from "../routing/router.ts";
 import type { Subscription, Tracking } from "../routing/subscription.ts";
 import { trackedKey } from "../routing/tracked-key.ts";
@@ -101,6 +102,11 @@ export class Replay {
     const seqs = this.#reader.peek(limit);
     if (seqs.length > 0) void this.#read(() => this.#takeNew(seqs));
     else if (this.#router.isRecovered) this.#sink.caughtUp(this);
+  }
+
+  /** Keeps what has come since the subscription within the bounds of its session's queue; undefined: it is. */
+  cut(bounds: QueueBounds): QueueCut | undefined {
+    return this.#reader.cut(bounds);
   }
 
   /** Nothing more is collected; what waits, up to that record, stays (semantics.md §1.9). */

@@ -5,6 +5,7 @@ import type { LogRecord, Plain, Seq, StoredRecord } from "../ports/engine.ts";
 import type { Message } from "../ports/message.ts";
 import type { DropReason } from "../ports/telemetry.ts";
 import { type Delivery, mergeDelivery, withoutNoLocal } from "../routing/delivery.ts";
+import type { QueueBounds, QueueCut } from "../routing/queue-bounds.ts";
 import type { Router } from "../routing/router.ts";
 import { fromRecord } from "../routing/stored-message.ts";
 import type { Recipient, Subscription } from "../routing/subscription.ts";
@@ -97,6 +98,13 @@ export class Replays implements ReplaySink {
 
   pump(): void {
     for (const replay of this.#byFilter.values()) replay.pump();
+  }
+
+  /** Keeps what waits for each of them within the bounds. */
+  cut(bounds: QueueBounds): QueueCut[] {
+    return [...this.#byFilter.values()]
+      .map((replay) => replay.cut(bounds))
+      .filter((cut) => cut !== undefined);
   }
 
   stopCollecting(upTo?: Seq): void {

@@ -7,7 +7,7 @@ import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
 import type { Link, Peer } from "../ports/transport.ts";
 import type { Delivery } from "../routing/delivery.ts";
 import type { LogReader } from "../routing/log-reader.ts";
-import type { QueueBounds } from "../routing/queue-bounds.ts";
+import type { QueueBounds, QueueCut } from "../routing/queue-bounds.ts";
 import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
 import type { SharedOrigin } from "../routing/subscription.ts";
@@ -229,7 +229,12 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
 
   /** Keeps what waits for it in the log within its bounds. */
   cutQueue(): void {
-    const cut = this.reader?.cut(this.queueBounds);
+    const bounds = this.queueBounds;
+    this.#tellCut(this.reader?.cut(bounds));
+    for (const cut of this.replays.cut(bounds)) this.#tellCut(cut);
+  }
+
+  #tellCut(cut: QueueCut | undefined): void {
     if (!cut) return;
     if (cut.bound) this.#counters.limitReached[queueLimitNames[cut.bound]] += 1;
     if (cut.isOver) this.queueOverflowed();
