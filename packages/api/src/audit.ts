@@ -36,6 +36,9 @@ export const AuditEntry = Type.Object({
     description: "unknown: the engine has not confirmed it; it may have happened all the same",
   }),
   query: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  values: Type.Optional(
+    Type.Record(Type.String(), Type.Unknown(), { description: "Whom or what the body was about" }),
+  ),
   members: Type.Optional(Type.Array(Type.String(), { description: "What the body named" })),
 });
 export type AuditEntry = Static<typeof AuditEntry>;

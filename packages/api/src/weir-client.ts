@@ -2,6 +2,7 @@ import type { AccessAnswer, AccessQuestion } from "./access-explain.ts";
 import type { AuditEntry, AuditQuery } from "./audit.ts";
 import type { Backup, BackupBegin, BackupList } from "./backup.ts";
 import type { Group, GroupPut } from "./group.ts";
+import type { History, HistoryPut } from "./history.ts";
 import type { MessagePublish } from "./message.ts";
 import type { NamedCalls } from "./named-calls.ts";
 import type { Page, PageQuery } from "./page.ts";
@@ -9,6 +10,7 @@ import type { Policy, PolicyPut } from "./policy.ts";
 import type { Problem, ProblemCode } from "./problem.ts";
 import type { Provider, ProviderPut } from "./provider.ts";
 import type { RetainedDeleted, RetainedDeleteQuery, RetainedMessage, RetainedQuery } from "./retained.ts";
+import type { Revocation, RevocationCreate } from "./revocation.ts";
 import type {
   Session,
   SessionCreate,
@@ -94,6 +96,11 @@ export interface WeirClient {
   readonly policies: NamedCalls<PolicyPut, Policy>;
   readonly groups: NamedCalls<GroupPut, Group>;
   readonly providers: NamedCalls<ProviderPut, Provider>;
+  readonly histories: NamedCalls<HistoryPut, History>;
+  readonly revocations: {
+    /** Ends JWTs before their time, now and until they expire. */
+    create(revocation: RevocationCreate): Promise<Revocation>;
+  };
   readonly access: {
     /** Why does this user (not) see this? */
     explain(question: AccessQuestion): Promise<AccessAnswer>;
@@ -165,6 +172,8 @@ export function createWeirClient(options: WeirClientOptions): WeirClient {
     policies: named("policies"),
     groups: named("groups"),
     providers: named("providers"),
+    histories: named("histories"),
+    revocations: { create: (body) => call("POST", "/revocations", { body }) },
     access: { explain: (body) => call("POST", "/access/explain", { body }) },
     audit: { list: (query = {}) => call("GET", "/audit", { query }) },
     tickets: { create: () => call("POST", "/tickets") },

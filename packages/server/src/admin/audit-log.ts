@@ -16,6 +16,8 @@ export interface AuditReport {
   /** `unknown`: the engine has not confirmed it. */
   readonly outcome: "done" | "unknown";
   readonly query?: Readonly<Record<string, Plain>> | undefined;
+  /** Whom or what the request was about. */
+  readonly values?: Readonly<Record<string, Plain>> | undefined;
   /** What the request named. */
   readonly members?: readonly string[] | undefined;
 }

@@ -264,6 +264,7 @@ describe("the audit log", () => {
     await admin.sessions.deleteMany({ subject: name });
     const { items } = await admin.audit.list({ target: id });
     expect(items.map(({ action }) => action)).toEqual(["tokens.update", "tokens.create"]);
+    expect(items[1]).toMatchObject({ values: { subject: name } });
     expect(items[0]).toMatchObject({
       actor: { realm: "token", tenant: "default" },
       address: "127.0.0.1",

@@ -21,6 +21,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** False: the call changes nothing, or publishes, which is no administration. */
     readonly isAudited?: boolean;
+    /** Members of the body that say what it was about, and never hold a secret: these are kept as they are. */
+    readonly auditedMembers?: readonly string[];
   }
 }
 
@@ -61,15 +63,28 @@ function targetOf(request: FastifyRequest, reply: FastifyReply): string | undefi
   return id ?? name ?? (typeof made === "string" ? made.split("/").at(-1) : undefined);
 }
 
-/** The query as it is, since nothing secret belongs there; of the body the names alone. */
-function detailsOf({ query, body }: FastifyRequest): Pick<AuditReport, "query" | "members"> {
-  const asked = Object.entries(query as Record<string, unknown>).map(([name, value]) => [
-    name,
-    maskKeys(String(value)).slice(0, MAX_VALUE_CHARACTERS),
-  ]);
-  const members = typeof body === "object" && body !== null ? Object.keys(body).slice(0, MAX_MEMBERS) : [];
+/** The query as it is, since nothing secret belongs there; of the body the names, and the values that the route names. */
+function detailsOf({ query, body, routeOptions }: FastifyRequest): Details {
+  const { auditedMembers = [] } = routeOptions.config;
+  const given = typeof body === "object" && body !== null ? Object.entries(body) : [];
+  const values = given.filter(([name]) => auditedMembers.includes(name));
+  const members = given.map(([name]) => name).slice(0, MAX_MEMBERS);
   return {
-    ...(asked.length > 0 && { query: Object.fromEntries(asked) as Record<string, string> }),
+    ...textsOf("query", Object.entries(query as Record<string, unknown>)),
+    ...textsOf("values", values),
     ...(members.length > 0 && { members }),
   };
+}
+
+type Details = Pick<AuditReport, "query" | "members" | "values">;
+
+function textsOf(name: "query" | "values", pairs: readonly (readonly [string, unknown])[]): Details {
+  if (pairs.length === 0) return {};
+  const texts = pairs.map(([member, value]) => [member, textOf(value)]);
+  return { [name]: Object.fromEntries(texts) as Record<string, string> };
+}
+
+function textOf(value: unknown): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return maskKeys(text).slice(0, MAX_VALUE_CHARACTERS);
 }

@@ -28,12 +28,20 @@ export function presentPage<T, Shown>(
 }
 
 /** What was changed as REST shows it. */
-export function presentAuditEntry({ target, query, members, actor, ...entry }: AuditEntry): ShownAuditEntry {
+export function presentAuditEntry({
+  target,
+  query,
+  values,
+  members,
+  actor,
+  ...entry
+}: AuditEntry): ShownAuditEntry {
   return {
     ...entry,
     actor: { ...actor },
     ...(target !== undefined && { target }),
     ...(query && { query: { ...query } }),
+    ...(values && { values: { ...values } }),
     ...(members && { members: [...members] }),
   };
 }

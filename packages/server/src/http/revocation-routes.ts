@@ -12,6 +12,7 @@ export function addRevocationRoutes(
   api.post(
     "/revocations",
     {
+      config: { auditedMembers: ["realm", "subject", "jti", "kid", "claim", "notBefore"] },
       schema: {
         tags: ["revocations"],
         summary: "End JWTs of an OAuth provider that were issued before a time, now and until they expire",

@@ -64,6 +64,7 @@ function addMaking(api: RestApi, sessions: SessionUseCases, authorization: Autho
   api.post(
     "/sessions",
     {
+      config: { auditedMembers: ["token", "provider", "clientId"] },
       schema: {
         tags,
         summary: "Make a persistent session before its client ever connects: it collects from now on",

@@ -59,7 +59,10 @@ function addReading(api: RestApi, tokens: TokenAdmin, authorization: Authorizati
 function addMaking(api: RestApi, tokens: TokenAdmin, authorization: Authorization): void {
   api.post(
     "/tokens",
-    { schema: { tags, summary: "Make an access token", body: TokenCreate, response: { 201: CreatedToken } } },
+    {
+      config: { auditedMembers: ["subject", "name"] },
+      schema: { tags, summary: "Make an access token", body: TokenCreate, response: { 201: CreatedToken } },
+    },
     async (request, reply) => {
       const { token, key } = await tokens.create(authorization.callerOf(request), request.body);
       return reply
