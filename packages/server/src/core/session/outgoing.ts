@@ -310,7 +310,7 @@ export class Outgoing implements FeedSink {
     const bounds = this.#owner.directBounds;
     const cut = this.#queue.push({ message, delivery, seq, origin, queuedAtMs }, bounds);
     if (!cut) return;
-    this.#counters.limitReached[directLimitNames[cut.bound]] += 1;
+    this.#counters.limitReached[directLimitNames[cut.bound]] += Math.max(1, cut.dropped.length);
     for (const dropped of cut.dropped) this.#owner.dropped("queue-full", 1, dropped.message.payload.length);
     if (bounds.policy === "disconnect") this.#owner.queueOverflowed();
   }
