@@ -144,11 +144,14 @@ export class Backlog {
     return { messages: before.messages - after.messages, bytes: before.bytes - after.bytes };
   }
 
+  /** Where a place reads on. */
   #skip(place: OutboxReader): number {
+    const { outbox } = place;
     const { takenUpTo } = this.cursor;
-    if (place.skippedTo === takenUpTo || place.index >= place.outbox.end) return place.index;
-    place.skippedTo = takenUpTo;
-    place.index = Math.max(place.index, place.outbox.indexAfter(takenUpTo));
+    if (place.skippedTo === takenUpTo || place.index >= outbox.end) return place.index;
+    place.index = Math.max(place.index, outbox.indexAfter(takenUpTo));
+    // Else more that was taken may still be noted: after a start the outboxes are filled from the oldest cursor of all
+    if (place.index < outbox.end) place.skippedTo = takenUpTo;
     return place.index;
   }
 

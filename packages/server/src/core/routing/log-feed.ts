@@ -49,7 +49,7 @@ export class LogFeed {
   pump(): void {
     if (this.reader.isLive || this.#isFetching || this.#isClosed) return;
     const { room } = this.#sink;
-    if (room <= 0) return;
+    if (room <= 0 || (this.reader.hasDroppedReplaced && !this.#source.isRecovered)) return;
     const seqs = this.reader.peek(Math.min(room, batchSize));
     if (seqs.length === 0) {
       if (this.#source.isRecovered) this.reader.goLive();

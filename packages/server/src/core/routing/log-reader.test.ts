@@ -182,6 +182,16 @@ describe("LogReader over shared outboxes", () => {
     expect(reader.peek(10)).toEqual([6, 7]);
   });
 
+  it("skips what it had taken before a restart also while the outbox is still being filled", () => {
+    const source = new Outboxes();
+    const reader = new LogReader(source, 5);
+    reader.hold("f1", 5);
+    for (const seq of [1, 2, 3, 4, 5, 6, 7]) {
+      source.open.get("f1")?.note(seq, 1, undefined);
+      expect(reader.peek(10)).toEqual([6, 7].filter((one) => one <= seq));
+    }
+  });
+
   it("freeze keeps what waits up to a record, collects nothing more, and ends when all is taken", () => {
     const source = new Outboxes();
     const reader = waitingReader(source, 1, 2, 3);

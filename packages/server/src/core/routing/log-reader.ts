@@ -53,6 +53,12 @@ export class LogReader {
     return this.#isLive ? noDrops : this.#backlog.cursor.saved();
   }
 
+  /** It has dropped what later messages have replaced: all of them have to be known to tell which. */
+  get hasDroppedReplaced(): boolean {
+    const { replacedUpTo, takenUpTo } = this.#backlog.cursor;
+    return replacedUpTo > takenUpTo;
+  }
+
   /** Rises when some of what `peek` has given is dropped. */
   get version(): number {
     return this.#backlog.version;
@@ -133,8 +139,7 @@ export class LogReader {
 
   /** Which messages are the latest of their topics is known only of what comes while the policy asks for it. */
   follow(policy: QueueBounds["policy"]): void {
-    const { replacedUpTo, takenUpTo } = this.#backlog.cursor;
-    const tracks = policy === "latest-per-topic" || (!this.#isLive && replacedUpTo > takenUpTo);
+    const tracks = policy === "latest-per-topic" || (!this.#isLive && this.hasDroppedReplaced);
     if (tracks === this.#tracksTopics) return;
     this.#tracksTopics = tracks;
     for (const { outbox } of this.#backlog.places.values()) {

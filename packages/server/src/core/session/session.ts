@@ -227,8 +227,9 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.#keeper.queueOverflowed(this);
   }
 
-  /** Keeps what waits for it in the log within its bounds. */
+  /** Keeps what waits for it in the log within its bounds; after a start, once all of it is known. */
   cutQueue(): void {
+    if (!this.router.isRecovered) return;
     const bounds = this.queueBounds;
     this.#tellCut(this.reader?.cut(bounds));
     for (const cut of this.replays.cut(bounds)) this.#tellCut(cut);
