@@ -72,6 +72,18 @@ describe("after a restart", () => {
     expect(items[0]?.subscriptions[0]?.effective).toEqual(["data/alice/s1"]);
   });
 
+  test("a session is that of the token which its connection was renewed with", async () => {
+    const [own] = minters;
+    const [first, next] = [await minted(own, "dora"), await minted(own, "dora")];
+    const one = await client(first.key, "dora");
+    await one.connect();
+    await one.publish("$client/auth", next.key, { qos: 1 });
+    await broker.close();
+    broker = await startBroker({ data: folder, anonymous: { allow: "nobody" } });
+    const { items } = (await broker.rest("GET", "/sessions?subject=dora")) as { items: { token: string }[] };
+    expect(items.map(({ token }) => token)).toEqual([next.id]);
+  });
+
   test("what a deleted minting token had made does not come back", async () => {
     const [, other] = minters;
     const made = await minted(other, "carol");
