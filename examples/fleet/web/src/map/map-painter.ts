@@ -162,7 +162,7 @@ function paintVehicles(brush: Brush, scene: MapScene): boolean {
     const at = { x: view.screenX(point.x), y: view.screenY(point.y) };
     if (!isVisible(view, at)) continue;
     sprites.draw(context, at, colourOf(vehicle, scene, palette, wallMs), vehicle.last.bearing);
-    if (hasNames) paintText(brush, vehicle.name, at, 26, 500);
+    if (hasNames) paintText(brush, vehicle.name, at, 28, 500);
   }
   if (selected) paintSelected(brush, scene, selected, wallMs);
   return moves;
@@ -173,7 +173,7 @@ function paintSelected(brush: Brush, scene: MapScene, vehicle: Vehicle, wallMs: 
   const at = view.toScreen(vehicle.pointAt(scene.nowMs));
   const colour = colourOf(vehicle, scene, palette, wallMs);
   context.beginPath();
-  context.arc(at.x, at.y, 19, 0, 2 * Math.PI);
+  context.arc(at.x, at.y, 22, 0, 2 * Math.PI);
   context.fillStyle = palette.outline;
   context.globalAlpha = 0.85;
   context.fill();
@@ -182,7 +182,7 @@ function paintSelected(brush: Brush, scene: MapScene, vehicle: Vehicle, wallMs: 
   context.lineWidth = 3;
   context.stroke();
   sprites.draw(context, at, colour, vehicle.last?.bearing ?? null);
-  paintText(brush, vehicle.name, at, 36, 700);
+  paintText(brush, vehicle.name, at, 38, 700);
 }
 
 function colourOf(vehicle: Vehicle, { userId }: MapScene, palette: MapPalette, wallMs: number): string {

@@ -1,4 +1,4 @@
-const SIZE = 30;
+const SIZE = 36;
 const STEP_DEGREES = 5;
 const HALF = SIZE / 2;
 
@@ -38,7 +38,7 @@ export class VehicleSprites {
     context.lineWidth = 2;
     context.lineJoin = "round";
     context.beginPath();
-    if (step === -1) context.arc(0, 0, 6, 0, 2 * Math.PI);
+    if (step === -1) context.arc(0, 0, 8, 0, 2 * Math.PI);
     else arrow(context, (step * STEP_DEGREES * Math.PI) / 180);
     context.fill();
     context.stroke();
@@ -48,9 +48,9 @@ export class VehicleSprites {
 
 function arrow(context: CanvasRenderingContext2D, angle: number): void {
   context.rotate(angle);
-  context.moveTo(0, -11);
-  context.lineTo(8, 9);
-  context.lineTo(0, 5);
-  context.lineTo(-8, 9);
+  context.moveTo(0, -14);
+  context.lineTo(10, 11);
+  context.lineTo(0, 6);
+  context.lineTo(-10, 11);
   context.closePath();
 }
