@@ -395,7 +395,7 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
       connectTimeoutMs: config.limits.connectTimeoutS * 1_000,
     },
   });
-  const gauges = createGauges(core, engine, host);
+  const gauges = createGauges(core, access, engine, host);
   const metrics = new Metrics(counters, gauges);
   if (engine instanceof EmbeddedEngine) engine.onCommit((seconds) => metrics.observeCommit(seconds));
   const publish = core.publish.bind(core);
@@ -411,7 +411,18 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
     publish,
   });
   const backups = new BackupAdmin({ store: backupFolderOf(config, engine), clock, logger });
-  const audit = new AuditLog({
+  const audit = createAuditLog(config, basis, engine, publish);
+  const running = { engine, access, histories, core, gauges, metrics, sysTopics, host, backups, audit };
+  return { version, clock, logger, counters, limits, ...running };
+}
+
+function createAuditLog(
+  config: Config,
+  { clock, logger }: Basis,
+  engine: Engine,
+  publish: BrokerCore["publish"],
+): AuditLog {
+  return new AuditLog({
     kv: engine.kv("audit"),
     clock,
     logger,
@@ -422,18 +433,24 @@ function wire(config: Config, basis: Basis, engine: Engine): Parts {
       });
     },
   });
-  const running = { engine, access, histories, core, gauges, metrics, sysTopics, host, backups, audit };
-  return { version, clock, logger, counters, limits, ...running };
 }
 
-function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promise<HttpServer> {
-  const { version, access, core, engine, clock, logger, limits, metrics, counters } = parts;
-  const { backups, audit, histories } = parts;
-  const principals = new PrincipalSource({
+function createPrincipalSource(access: TokenAccess): PrincipalSource {
+  return new PrincipalSource({
     ofToken: (tenant, tokenId, clientId) => access.absentPrincipal(tenant, tokenId, clientId),
     ofClaims: (tenant, provider, claims, clientId) =>
       access.oauth.absentPrincipal(tenant, provider, claims, clientId),
   });
+}
+
+function createRevocationAdmin({ oauth, objects }: TokenAccess, clock: Clock): RevocationAdmin {
+  return new RevocationAdmin({ revocations: oauth.revocations, providers: objects.providers, clock });
+}
+
+function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promise<HttpServer> {
+  const { version, access, core, clock, logger, limits, metrics, counters } = parts;
+  const { backups, audit, histories } = parts;
+  const principals = createPrincipalSource(access);
   const sessions = new SessionAdmin({
     sessions: core.sessions,
     subscriber: core.remoteSubscriber,
@@ -459,11 +476,7 @@ function openHttp(config: Config, parts: Parts, isServing: () => boolean): Promi
     nowMs: () => clock.nowMs(),
     rateExceeded: () => void (counters.limitReached["limits.httpRequestRate"] += 1),
     tickets: new TicketAdmin(access.tickets),
-    revocations: new RevocationAdmin({
-      revocations: access.oauth.revocations,
-      providers: access.objects.providers,
-      clock,
-    }),
+    revocations: createRevocationAdmin(access, clock),
     backups,
     metrics,
     logger,
@@ -526,7 +539,12 @@ function readinessOf(
   };
 }
 
-function createGauges(core: BrokerCore, engine: Engine, host: ConnectionHost): BrokerGauges {
+function createGauges(
+  core: BrokerCore,
+  access: TokenAccess,
+  engine: Engine,
+  host: ConnectionHost,
+): BrokerGauges {
   return {
     connections: () => core.connectionCount,
     handshakes: () => host.handshakes.count,
@@ -540,6 +558,7 @@ function createGauges(core: BrokerCore, engine: Engine, host: ConnectionHost): B
       return queued;
     },
     isDiskFull: () => engine.health().isFull,
+    failingProviders: () => access.oauth.problems.length,
     logBytes: () => {
       let bytes = 0;
       for (let shard = 0; shard < engine.log.shards; shard++) bytes += engine.log.bounds(TENANT, shard).bytes;

@@ -133,6 +133,7 @@ export class RestFixture {
     queued: () => 0,
     logBytes: () => 0,
     isDiskFull: () => false,
+    failingProviders: () => 0,
   });
 
   static async open(options: RestFixtureOptions = {}): Promise<RestFixture> {

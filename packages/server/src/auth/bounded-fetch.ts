@@ -41,7 +41,7 @@ export async function fetchJson(request: BoundedRequest): Promise<unknown> {
 async function readText(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     bytes += chunk.byteLength;
     if (bytes > maxBytes) throw new FetchError(`the answer has more than ${maxBytes} bytes`);
     chunks.push(chunk);

@@ -188,6 +188,7 @@ describe("keys", () => {
       issuer.mood = mood;
       clock.advance(300_000);
       await expect.poll(() => problems()).toContain("the keys of the OAuth provider default/ciam");
+      expect(await failingProviders()).toBe("weir_oauth_providers_failing 1");
       expect(await connackOf(await issuer.sign({ ...user, jti: "2" }))).toBe(0);
       clock.advance(6 * 3_600_000);
       const late = await issuer.sign({ ...user, jti: "3" });
@@ -291,6 +292,11 @@ describe("an opaque token", () => {
     expect(await connackOf("op_1")).toBe(0);
   });
 });
+
+async function failingProviders(): Promise<string | undefined> {
+  const response = await fetch(`http://127.0.0.1:${broker.addresses.http.port}/metrics`);
+  return (await response.text()).split("\n").find((line) => line.startsWith("weir_oauth_providers_failing"));
+}
 
 async function problems(): Promise<string> {
   const response = await fetch(`http://127.0.0.1:${broker.addresses.http.port}/readyz`);

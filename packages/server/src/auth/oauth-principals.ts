@@ -190,6 +190,6 @@ function originOf(provider: KnownProvider, signature: JwtSignature | undefined):
 }
 
 /** The provider's own id where it has no other realm: nobody of another provider is the same. */
-export function realmOf({ object }: KnownProvider): string {
+function realmOf({ object }: KnownProvider): string {
   return object.value.realm ?? object.id;
 }

@@ -21,7 +21,7 @@ const SESSIONS_A_LOOK = 16;
 export class PrincipalSweep {
   readonly #options: PrincipalSweepOptions;
   readonly #waiting = new Set<string>();
-  #current: Iterator<PrincipalSession> | undefined;
+  #current: Iterator<PrincipalSession, unknown> | undefined;
   #isStopped = false;
 
   constructor(options: PrincipalSweepOptions) {
@@ -51,9 +51,9 @@ export class PrincipalSweep {
     const until = clock.nowMs() + SLICE_MS;
     while (this.#current && !this.#isStopped) {
       for (let i = 0; i < SESSIONS_A_LOOK; i++) {
-        const { done, value } = this.#current.next();
-        if (done) return this.#next();
-        follow(value);
+        const next: IteratorResult<PrincipalSession, unknown> = this.#current.next();
+        if (next.done) return this.#next();
+        follow(next.value);
       }
       if (clock.nowMs() >= until) {
         clock.soon(() => this.#slice());

@@ -16,4 +16,6 @@ export interface BrokerGauges {
   logBytes(): number;
   /** Durable messages are refused for want of space. */
   isDiskFull(): boolean;
+  /** OAuth providers whose keys cannot be read now; those that were read serve for a while. */
+  failingProviders(): number;
 }

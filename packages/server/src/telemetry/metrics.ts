@@ -105,6 +105,9 @@ export class Metrics {
     this.#gauge("weir_disk_full", "1 while less than limits.diskReserveBytes is free", () =>
       gauges.isDiskFull() ? 1 : 0,
     );
+    this.#gauge("weir_oauth_providers_failing", "OAuth providers whose keys cannot be read now", () =>
+      gauges.failingProviders(),
+    );
   }
 
   #addEventLoopDelay(): void {

@@ -26,6 +26,7 @@ function sysTopics(intervalMs: number): SysTopics {
       queued: () => 8,
       logBytes: () => 9,
       isDiskFull: () => false,
+      failingProviders: () => 0,
     },
     clock,
     logger: { debug: silent, info: silent, warn: silent, error: silent },
