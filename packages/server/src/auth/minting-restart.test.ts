@@ -73,8 +73,8 @@ describe("after a restart", () => {
   });
 
   test("a session is that of the token which its connection was renewed with", async () => {
-    const [own] = minters;
-    const [first, next] = [await minted(own, "dora"), await minted(own, "dora")];
+    const [, other] = minters;
+    const [first, next] = [await minted(other, "dora"), await minted(other, "dora")];
     const one = await client(first.key, "dora");
     await one.connect();
     await one.publish("$client/auth", next.key, { qos: 1 });
