@@ -44,7 +44,8 @@ describe("the session core under a random script", () => {
       for (let seed = 1; seed <= scripts; seed += 1) {
         const options = { ...scriptOf(seed), queue: { queuedMessages: 1 + (seed % 4), queuePolicy } };
         const points = await expectNoProblems(options);
-        for (const crash of crashesOf(seed, points).slice(0, 3)) await expectNoProblems({ ...options, ...crash });
+        for (const crash of crashesOf(seed, points).slice(0, 3))
+          await expectNoProblems({ ...options, ...crash });
       }
     },
   );
