@@ -1,6 +1,8 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { ByteSink, ByteStream } from "../core/ports/byte-stream.ts";
+import { pushDirectly } from "./direct-push.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 const NORMAL_CLOSURE = 1_000;
@@ -37,6 +39,7 @@ export class WebSocketStream implements ByteStream {
     const webSocket = this.#webSocket;
     this.#sink = sink;
     webSocket[streamKey] = this;
+    if (this.#socket instanceof Socket) pushDirectly(this.#socket);
     webSocket.on("message", onMessage).on("error", onError).on("close", onClose);
     if (webSocket.readyState > OPEN) process.nextTick(() => this.gone());
   }
