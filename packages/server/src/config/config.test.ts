@@ -159,9 +159,9 @@ describe("what is wrong is said with key, value and remedy", () => {
       [/http\.tls\.cert is "\/no\/a\.pem" .*ENOENT.*PEM/, /http\.tls\.key/],
     ],
     [
-      "origins of other pages",
-      { environment: { WEIR_HTTP_CORS: "https://a.example" } },
-      [/http\.cors is \["https:\/\/a\.example"\].*cannot call REST yet/],
+      "an origin that is none",
+      { environment: { WEIR_HTTP_CORS: "https://a.example,https://b.example/app" } },
+      [/http\.cors holds "https:\/\/b\.example\/app" \(WEIR_HTTP_CORS\).*without a path/],
     ],
     [
       "a proxy that is no address",

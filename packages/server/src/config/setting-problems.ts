@@ -97,12 +97,14 @@ function historyProblems(values: SettingValues): string[] {
   return problems.map((problem) => `${problem} (${values.origin("histories")}).`);
 }
 
+/** As browsers send it (RFC 6454 §7). */
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s@]+$/i;
+
 function corsProblems(values: SettingValues): string[] {
-  const origins = values.items("http.cors");
-  if (origins.length === 0) return [];
-  const remedy = "Leave the key out, and serve such pages through a proxy at the broker's own origin.";
+  const wrong = values.items("http.cors").filter((origin) => origin !== "*" && !ORIGIN.test(origin));
+  if (wrong.length === 0) return [];
   return [
-    `http.cors is ${show(origins)} (${values.origin("http.cors")}). Pages of other origins cannot call REST yet. ${remedy}`,
+    `http.cors holds ${show(wrong[0])} (${values.origin("http.cors")}); each must be an origin without a path, such as https://app.example.com, or * for all.`,
   ];
 }
 
