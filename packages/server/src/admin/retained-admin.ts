@@ -27,6 +27,10 @@ interface Found {
   readonly message: Message;
 }
 
+/** A slice takes about a millisecond. */
+const LOOKED_AT_A_TIME = 2_000;
+/** One flush of the engine serves them together. */
+const CLEARED_AT_A_TIME = 256;
 const emptyPayload = new Uint8Array(0);
 
 /** Retained messages without a connection; needs the scope `messages`, and the caller's ACL bounds it. */
@@ -37,14 +41,18 @@ export class RetainedAdmin {
     this.#options = options;
   }
 
-  /** What the caller may read, in the order of the topics. @throws {AdminError} */
-  list(
+  /** What the caller may read, in the order of the topics; others have their turn meanwhile. @throws {AdminError} */
+  async list(
     caller: Caller,
     topicFilter: string,
-    page: { readonly cursor: string | undefined; readonly limit: number },
-  ): Page<Message> {
-    const found = lowestIds(this.#matching(caller, topicFilter), page.cursor ?? "", page.limit + 1);
-    const { items, next } = pageOf(found, page.limit);
+    { cursor = "", limit }: { readonly cursor: string | undefined; readonly limit: number },
+  ): Promise<Page<Message>> {
+    let lowest: readonly Found[] = [];
+    for (const slice of slicesOf(this.#matching(caller, topicFilter), LOOKED_AT_A_TIME)) {
+      lowest = lowestIds([...lowest, ...slice], cursor, limit + 1);
+      if (slice.length === LOOKED_AT_A_TIME) await this.#turn();
+    }
+    const { items, next } = pageOf(lowest, limit);
     return { items: items.map(({ message }) => message), next };
   }
 
@@ -55,12 +63,23 @@ export class RetainedAdmin {
    */
   async clear(caller: Caller, topicFilter: string): Promise<{ count: number; refused: number }> {
     let [count, refused] = [0, 0];
-    for (const { message } of Array.from(this.#matching(caller, topicFilter))) {
-      const outcome = await settleInEngine(this.#options.core.publish(clearing(caller, message)));
-      if (outcome.kind === "accepted") count += 1;
-      else refused += 1;
+    for (const slice of slicesOf(this.#matching(caller, topicFilter), CLEARED_AT_A_TIME)) {
+      const cleared = await Promise.all(slice.map(({ message }) => this.#clear(caller, message)));
+      const done = cleared.filter(Boolean).length;
+      count += done;
+      refused += cleared.length - done;
     }
     return { count, refused };
+  }
+
+  /** False: the caller may not. */
+  async #clear(caller: Caller, message: Message): Promise<boolean> {
+    const outcome = await settleInEngine(this.#options.core.publish(clearing(caller, message)));
+    return outcome.kind === "accepted";
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.soon(resolve));
   }
 
   *#matching(caller: Caller, topicFilter: string): Generator<Found> {
@@ -79,4 +98,15 @@ export class RetainedAdmin {
 function clearing({ principal }: Caller, { topic }: Message): Parameters<PublishPort["publish"]>[0] {
   const { tenant } = principal;
   return { tenant, principal, topic: topic.name, payload: emptyPayload, qos: 1, retain: true };
+}
+
+function* slicesOf<T>(items: Iterable<T>, size: number): Generator<readonly T[]> {
+  let slice: T[] = [];
+  for (const item of items) {
+    slice.push(item);
+    if (slice.length < size) continue;
+    yield slice;
+    slice = [];
+  }
+  yield slice;
 }

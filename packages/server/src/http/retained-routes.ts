@@ -28,7 +28,7 @@ export function addRetainedRoutes(api: RestApi, retained: RetainedAdmin, authori
     },
     async (request) => {
       const { filter, cursor, limit = DEFAULT_PAGE_LIMIT } = request.query;
-      const page = retained.list(authorization.callerOf(request), filter, { cursor, limit });
+      const page = await retained.list(authorization.callerOf(request), filter, { cursor, limit });
       return presentPage(page, presentRetained);
     },
   );
