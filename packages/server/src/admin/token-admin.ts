@@ -173,7 +173,7 @@ export class TokenAdmin {
     before?: AccessToken,
   ): AccessTokenSettings {
     const settings = parseTokenDeclaration(declaration);
-    this.#requirePolicies(caller.tenant, settings);
+    this.#requirePolicies(caller.tenant, settings, before);
     if (reach.kind === "tenant") {
       requireGivable(caller, settings, before);
       if (before) requireNoPower(before, settings);
@@ -184,10 +184,15 @@ export class TokenAdmin {
     return boundToTemplate(reach.template, subject, settings, this.#options.clock.nowMs());
   }
 
-  /** A token that names what is not there may do nothing, and nobody would see why. */
-  #requirePolicies(tenant: string, { policies, clientIds }: AccessTokenSettings): void {
+  /** A token that names what is not there may do nothing, and nobody would see why; what has gone since may stay. */
+  #requirePolicies(
+    tenant: string,
+    { policies, clientIds }: AccessTokenSettings,
+    before: AccessToken | undefined,
+  ): void {
     for (const [i, name] of policies.entries()) {
       const policy = this.#options.policies.get(tenant, name);
+      if (!policy && before?.policies.includes(name)) continue;
       if (!policy) throw new AdminError("invalid", `policies[${i}]: there is no policy ${name}`);
       if (usesClientId(policy.value.entries) && !bindsClientId(clientIds))
         throw new AdminError(

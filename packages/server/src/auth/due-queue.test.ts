@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest";
 import { DueQueue } from "./due-queue.ts";
 import { SortedIds } from "../core/objects/sorted-ids.ts";
 
-type Step = ["set" | "setAtMost" | "delete" | "take", string, number];
+type Step = ["set" | "setAtMost" | "delete" | "take" | "prune", string, number];
 
 describe("DueQueue", () => {
   it("gives each id once, at its last time, in order: as a plain map does", () => {
     const step = fc.tuple(
-      fc.constantFrom("set", "setAtMost", "delete", "take"),
+      fc.constantFrom("set", "setAtMost", "delete", "take", "prune"),
       fc.constantFrom("a", "b", "c", "d", "e"),
       fc.integer({ min: 0, max: 20 }),
     ) as fc.Arbitrary<Step>;
@@ -23,6 +23,10 @@ describe("DueQueue", () => {
             if (dueMs > timeMs) expect(taken).toBeUndefined();
             else expect(model.get(taken as string)).toBe(dueMs);
             if (taken !== undefined) model.delete(taken);
+          } else if (name === "prune") {
+            queue.prune((one) => one <= id);
+            for (const one of model.keys()) if (one > id) model.delete(one);
+            expect(queue.count).toBe(model.size);
           } else {
             queue[name](id, timeMs);
             if (name === "delete") model.delete(id);

@@ -102,12 +102,19 @@ describe("a live change", () => {
     await expect.poll(() => effective("c")).toEqual([]);
   });
 
-  it("of a token's named policy reaches the token's sessions", async () => {
+  it("of a token's named policy reaches the token's sessions; a token can be changed when its policy has gone", async () => {
     await broker.rest("PUT", "/policies/named", { entries: [{ actions: ["subscribe"], topic: "x/#" }] });
-    const client = await broker.connect({ password: await broker.token({ policies: ["named"] }) });
-    expect((await client.subscribe(["x/1", "y/1"])).reasonCodes).toEqual([0, 0x87]);
+    const declaration = { ttl: 3_600, policies: ["named"] };
+    const { id, key } = (await broker.rest("POST", "/tokens", declaration)) as { id: string; key: string };
+    const client = await broker.connect({ password: key });
+    const granted = async () => (await client.subscribe(["x/1", "y/1"])).reasonCodes;
+    expect(await granted()).toEqual([0, 0x87]);
     await broker.rest("PUT", "/policies/named", { entries: [{ actions: ["subscribe"], topic: "y/#" }] });
-    await expect.poll(async () => (await client.subscribe(["x/1", "y/1"])).reasonCodes).toEqual([0x87, 0]);
+    await expect.poll(granted).toEqual([0x87, 0]);
+    await broker.rest("DELETE", "/policies/named");
+    await expect.poll(granted).toEqual([0x87, 0x87]);
+    await broker.rest("PATCH", `/tokens/${id}`, { enabled: false });
+    expect(await endOf(client)).toBe(ReasonCode.administrativeAction);
   });
 
   it.each([
