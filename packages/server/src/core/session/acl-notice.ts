@@ -19,7 +19,7 @@ export function tellEffectiveFilters(session: Told, regrants: readonly Regrant[]
 
 /** A QoS or a share group may have changed alone. */
 function areOthers({ subscription, before }: Regrant): boolean {
-  const known = new Set(before.map(({ filter }) => filter));
+  const known = new Set(before.granted.map(({ filter }) => filter));
   const { granted } = subscription;
   return known.size !== granted.length || granted.some(({ filter }) => !known.has(filter));
 }

@@ -176,7 +176,7 @@ export class Outgoing implements FeedSink {
   }
 
   deliverShared(message: Message, seq: Seq | undefined, delivery: Delivery, origin: SharedOrigin): void {
-    const accepted = this.#accept(message, delivery, undefined);
+    const accepted = this.#accept(message, delivery, undefined, true);
     if (accepted) this.#sendOrQueue(message, accepted, seq, origin);
   }
 
@@ -213,8 +213,9 @@ export class Outgoing implements FeedSink {
 
   /** From the queue of retained messages. */
   takeRetained(message: Message, delivery: Delivery): void {
-    if (this.#sender.hasExpired(message)) return; // not lost to this client: there is none any more
-    const accepted = this.#accept(message, delivery, undefined);
+    // Not lost to this client: there is none any more, or it is not for this client
+    if (this.#sender.hasExpired(message) || this.#owner.readQos(message.topic) === undefined) return;
+    const accepted = this.#accept(message, delivery, undefined, true);
     if (accepted) this.#send(message, accepted, undefined, undefined);
   }
 
@@ -272,13 +273,22 @@ export class Outgoing implements FeedSink {
     return this.#queue.length === 0 && this.room > 0;
   }
 
-  /** The delivery as the rules of this moment leave it; undefined: this session does not get the message. */
-  #accept(message: Message, delivery: Delivery, seq: Seq | undefined): Delivery | undefined {
+  /**
+   * The delivery as the rules of this moment leave it; undefined: this session does not get the message.
+   *
+   * @param hasToAsk whatever the delivery says: it was worked out earlier, or not for this topic
+   */
+  #accept(
+    message: Message,
+    delivery: Delivery,
+    seq: Seq | undefined,
+    hasToAsk = false,
+  ): Delivery | undefined {
     let accepted: Delivery | undefined = delivery;
     if (seq !== undefined && seq <= accepted.newestFrom) accepted = asRecorded(accepted, message, seq);
     if (accepted?.hasNoLocal && message.publisher.sessionKey === this.#owner.key)
       accepted = withoutNoLocal(accepted);
-    if (accepted && (accepted.isChecked || this.#owner.isRechecking))
+    if (accepted && (hasToAsk || accepted.isChecked || this.#owner.isRechecking))
       accepted = this.#check(message, accepted);
     if (!accepted) return undefined;
     if (this.#sender.hasExpired(message)) {
@@ -336,7 +346,11 @@ export class Outgoing implements FeedSink {
       this.#owner.dropped("expired", 1, item.message.payload.length);
       return;
     }
-    const accepted = this.#accept(item.message, item.delivery, undefined);
+    if (item.origin && this.#owner.readQos(item.message.topic) === undefined) {
+      item.origin.giveBack(item.message, item.seq);
+      return;
+    }
+    const accepted = this.#accept(item.message, item.delivery, undefined, true);
     if (accepted) this.#send(item.message, accepted, item.seq, item.origin);
   }
 }

@@ -51,13 +51,16 @@ function reindex(session: Session): void {
   const changed = session.subscriptions.regrant();
   session.isRechecking = false;
   if (changed.length === 0) return;
-  session.record?.mark("meta");
-  tellEffectiveFilters(session, changed);
+  const moved = changed.filter(({ isMoved }) => isMoved);
+  if (moved.length > 0) {
+    session.record?.mark("meta");
+    tellEffectiveFilters(session, moved);
+  }
   for (const { subscription, before } of changed) {
     if (mayHaveRetained(subscription)) {
       const { outgoing, router } = session;
       const { topicFilter } = subscription;
-      const known = outgoing.retained.owes(topicFilter) ? [] : before;
+      const known = outgoing.retained.owes(topicFilter) ? undefined : before;
       outgoing.retained.add(topicFilter, retainedFor(router, subscription, known));
     }
   }

@@ -15,19 +15,23 @@ interface SplitFilter {
 
 /**
  * The retained messages that a subscription is owed: each topic once, whichever of its granted filters match, and none
- * that `known` filters already cover. Lazy: read as fast as the client takes them.
+ * that it could see `before` a change. Lazy: read as fast as the client takes them.
  */
 export function* retainedFor(
   router: Router,
   subscription: Subscription,
-  known: readonly GrantedFilter[] = [],
+  before?: Subscription,
 ): Generator<{ message: Message; delivery: Delivery }> {
-  const { granted, checkedBy } = subscription;
-  for (const { message, qos } of retainedMatching(router, granted, known)) {
-    const { name, levels } = message.topic;
-    if (!checkedBy || checkedBy.canRead(name, levels))
+  const known = before?.granted.map(split) ?? [];
+  for (const { message, qos } of retainedMatching(router, subscription.granted)) {
+    const isKnown = before && isCovered(known, message) && mayRead(before, message);
+    if (!isKnown && mayRead(subscription, message))
       yield { message, delivery: retainedDelivery(subscription, qos) };
   }
+}
+
+function mayRead({ checkedBy }: Subscription, { topic }: Message): boolean {
+  return checkedBy === undefined || checkedBy.canRead(topic.name, topic.levels);
 }
 
 /** The retained messages that a principal may read of a filter, each once. */
@@ -37,24 +41,26 @@ export function* readableRetained(
   topicFilter: string,
 ): Generator<Message> {
   const { filters, checked } = policy.effectiveFilters(topicFilter, 2);
-  for (const { message } of retainedMatching(router, filters, []))
+  for (const { message } of retainedMatching(router, filters))
     if (!checked || policy.canRead(message.topic.name, message.topic.levels)) yield message;
 }
 
 function* retainedMatching(
   router: Router,
   filters: readonly GrantedFilter[],
-  known: readonly GrantedFilter[],
 ): Generator<{ message: Message; qos: Qos }> {
-  const seen: SplitFilter[] = known.map(split);
+  const seen: SplitFilter[] = [];
   for (const granted of filters) {
     const filter = split(granted);
     for (const message of router.retained.match(filter.levels)) {
-      const isSeen = seen.some((other) => levelsMatch(other.levels, message.topic.levels));
-      if (!isSeen) yield { message, qos: filter.qos };
+      if (!isCovered(seen, message)) yield { message, qos: filter.qos };
     }
     seen.push(filter);
   }
+}
+
+function isCovered(filters: readonly SplitFilter[], { topic }: Message): boolean {
+  return filters.some(({ levels }) => levelsMatch(levels, topic.levels));
 }
 
 /**

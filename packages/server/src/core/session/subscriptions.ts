@@ -51,7 +51,9 @@ export interface Grant {
 /** What a change of the policy did to a subscription. */
 export interface Regrant {
   readonly subscription: Subscription;
-  readonly before: readonly GrantedFilter[];
+  readonly before: Subscription;
+  /** Its granted filters or its share group are others; not only what the policy says of topics within them. */
+  readonly isMoved: boolean;
 }
 
 /** The subscriptions of one session, by requested filter; each is in the tree, in outboxes or in a share group as granted. */
@@ -171,7 +173,7 @@ export class Subscriptions {
       if (isSame && before.checkedBy === checkedBy) continue;
       const subscription = { ...before, granted, checkedBy, audiences: undefined };
       this.#replace(before, subscription);
-      if (!isSame) changed.push({ subscription, before: before.granted });
+      changed.push({ subscription, before, isMoved: !isSame });
     }
     return changed;
   }
