@@ -1,6 +1,6 @@
 // `npm run bench`: Weir beside other brokers. See options.ts for what it takes.
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { aedesBroker } from "./brokers/aedes-broker.ts";
@@ -15,6 +15,7 @@ import { describeMachine } from "./machine.ts";
 import { parseOptions, usage, type BenchOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { benchmarksChart } from "./report/chart.ts";
+import { keptSection } from "./report/kept-section.ts";
 import { benchmarksPage, summaryTable, type Report } from "./report/markdown.ts";
 import { lostOf } from "./report/verdict.ts";
 import { countMeasurements, runScenario, type ScenarioResult } from "./run.ts";
@@ -86,7 +87,8 @@ function hand(report: Report, { json, only, out }: BenchOptions): void {
   const page = join(folder, "benchmarks.md");
   const chart = join(folder, "images", "benchmarks.svg");
   mkdirSync(join(folder, "images"), { recursive: true });
-  writeFileSync(page, benchmarksPage(report));
+  const kept = existsSync(page) ? keptSection(readFileSync(page, "utf8")) : "";
+  writeFileSync(page, `${benchmarksPage(report)}${kept}`);
   writeFileSync(chart, benchmarksChart(report.results));
   execFileSync(process.execPath, [join(checkoutFolder, "node_modules/oxfmt/bin/oxfmt"), page], {
     cwd: checkoutFolder,

@@ -1,15 +1,17 @@
 // Measures the fleet: positions a second from ingest to browser, their delay, and the CPU of each part.
-//   node main.ts [--sensors 2000] [--rates 200,500,1000] [--secs 15]
+//   npm run fleet-load -- [--sensors 2000] [--rates 200,500,1000] [--secs 15] [--write docs/benchmarks.md]
 import { parseArgs } from "node:util";
 import { LoadedFleet, MEASURED_PARTS } from "./loaded-fleet.ts";
 import { percentile } from "./percentile.ts";
 import { PositionSource } from "./position-source.ts";
+import { writeFleetSection } from "./fleet-section.ts";
 
 const { values } = parseArgs({
   options: {
     sensors: { type: "string", default: "2000" },
     rates: { type: "string", default: "200,500,1000" },
     secs: { type: "string", default: "15" },
+    write: { type: "string" },
   },
 });
 const seconds = Number(values.secs);
