@@ -68,10 +68,11 @@ try {
     "page",
     "refused",
   ];
+  const table = [`| ${heads.join(" | ")} |`, `|${heads.map(() => " ---: |").join("")}`, ...rows].join("\n");
   show("");
-  process.stdout.write(
-    `| ${heads.join(" | ")} |\n|${heads.map(() => " ---: |").join("")}\n${rows.join("\n")}\n`,
-  );
+  process.stdout.write(`${table}\n`);
+  if (values.write !== undefined)
+    writeFleetSection(values.write, { table, sensors: values.sensors, seconds });
 } finally {
   await loaded.close();
 }
