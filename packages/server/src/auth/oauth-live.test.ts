@@ -1,7 +1,7 @@
 import { ReasonCode } from "@weir/protocol";
 import { type BrokerFixture, FakeClock, type MqttTestClient, startBroker } from "@weir/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { TestIssuer } from "../../testing/test-issuer.ts";
+import { type SigningKey, TestIssuer } from "../../testing/test-issuer.ts";
 
 let issuer: TestIssuer;
 let broker: BrokerFixture;
@@ -206,6 +206,45 @@ describe("keys", () => {
       expect(await connackOf(await issuer.sign({ ...user, jti: "4" }))).toBe(0);
     },
   );
+});
+
+describe("other kinds of keys", () => {
+  const hmacKey = Buffer.alloc(32, 7).toString("base64url");
+  const secret = async (): Promise<SigningKey> => ({
+    kid: "any",
+    algorithm: "HS256",
+    privateKey: await crypto.subtle.importKey(
+      "raw",
+      Buffer.from(hmacKey, "base64url"),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"],
+    ),
+    publicJwk: {},
+  });
+
+  it("a secret verifies HS256 under any kid, and no public key's algorithm; another secret ends its sessions", async () => {
+    const provider = (key: string) => issuer.provider({ jwksUri: undefined, hmacKey: key });
+    await broker.rest("PUT", "/providers/ciam", provider(hmacKey));
+    const client = await broker.connect({ password: await issuer.sign(user, { key: await secret() }) });
+    expect((await client.subscribe("data/a1/#")).reasonCodes).toEqual([0]);
+    expect(await connackOf(await issuer.sign(user))).toBe(ReasonCode.badUserNameOrPassword);
+    await broker.rest("PUT", "/providers/ciam", provider(Buffer.alloc(32, 8).toString("base64url")));
+    expect(await endOf(client)).toBe(ReasonCode.administrativeAction);
+  });
+
+  it("keys in the provider need no JWKS; a session ends with its key and no other", async () => {
+    const fresh = await issuer.addKey("ES256");
+    const provider = (...keys: SigningKey[]) =>
+      issuer.provider({ jwksUri: undefined, keys: keys.map(({ publicJwk }) => publicJwk) });
+    const [old] = issuer.keys as [SigningKey];
+    await broker.rest("PUT", "/providers/ciam", provider(old, fresh));
+    const ended = await connected();
+    const kept = await broker.connect({ password: await issuer.sign(user, { key: fresh }) });
+    await broker.rest("PUT", "/providers/ciam", provider(fresh));
+    expect(await endOf(ended)).toBe(ReasonCode.administrativeAction);
+    await kept.subscribe("data/a1/x");
+  });
 });
 
 describe("claims", () => {
