@@ -152,6 +152,32 @@ describe("methods", () => {
   });
 });
 
+describe("?tenant=", () => {
+  it("is for admins of the system, and for tenants that are there; one's own may be named by all", async () => {
+    await open();
+    const { key } = await rest.admin.tokens.create({ ttl: 60, scopes: ["admin"] });
+    expect(await rest.call("GET", "/api/v1/tokens?tenant=x", { key })).toMatchObject(problem(403, "scope"));
+    expect(await rest.call("GET", "/api/v1/tokens?tenant=x")).toMatchObject(problem(404, "not-found"));
+    expect((await rest.call("GET", "/api/v1/tokens?tenant=default", { key })).status).toBe(200);
+    expect(await rest.call("GET", "/api/v1/tokens?tenant=a&tenant=b")).toMatchObject(problem(400, "invalid"));
+  });
+
+  it("is unknown to calls that act under the caller's own ACL", async () => {
+    await open();
+    const body = JSON.stringify({ topic: "a", payload: "" });
+    for (const [method, path] of [
+      ["POST", "/messages"],
+      ["PUT", "/topics/a"],
+      ["GET", "/retained"],
+    ] as const) {
+      const answer = await rest.call(method, `/api/v1${path}?tenant=default&filter=a`, {
+        ...(method !== "GET" && { body }),
+      });
+      expect([path, answer.status]).toEqual([path, 400]);
+    }
+  });
+});
+
 describe("429 rate", () => {
   it("one credential asks too often: Retry-After; another is not held up", async () => {
     await open({ maxRequestRate: 2 });

@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { FastifyInstance } from "fastify";
+import Type from "typebox";
 import type { AccessExplainer } from "../admin/access-explainer.ts";
 import type { HistoryReader } from "../admin/history-reader.ts";
 import type { MessageAdmin } from "../admin/message-admin.ts";
@@ -50,6 +51,9 @@ export interface RestOptions {
 /** What goes through JSON, and into the store, is gone through by recursion there. */
 const MAX_JSON_LEVELS = 32;
 
+/** What nobody knows is refused, never ignored. */
+const NoQuery = Type.Object({}, { additionalProperties: false });
+
 /** All of REST, below the prefix that the app was registered with. */
 export function addRest(app: FastifyInstance, options: RestOptions, authorization: Authorization): void {
   const api = app.withTypeProvider<TypeBoxTypeProvider>();
@@ -59,6 +63,9 @@ export function addRest(app: FastifyInstance, options: RestOptions, authorizatio
     exceeded: () => options.rateExceeded(),
   });
   api.addHook("onRequest", async (request) => rate.take(await authorization.check(request)));
+  api.addHook("onRoute", (route) => {
+    route.schema = { querystring: NoQuery, ...route.schema };
+  });
   acceptJson(api);
   new IdempotentAnswers(authorization, () => options.nowMs()).addTo(api);
   addAuditing(api, options.audit, authorization);
