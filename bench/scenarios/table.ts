@@ -4,6 +4,7 @@ import { durableRate } from "./durable-rate.ts";
 import { idleMemory } from "./idle-memory.ts";
 import { loadScenario } from "./load.ts";
 import { manyOffline } from "./many-offline.ts";
+import { persistentPairs } from "./persistent-pairs.ts";
 import { queueDisk } from "./queue-disk.ts";
 import { queueMemory } from "./queue-memory.ts";
 import { reconnect } from "./reconnect.ts";
@@ -83,6 +84,7 @@ export const scenarios: readonly Scenario[] = [
   widePolicy,
   policyGroup,
   durableRate,
+  persistentPairs,
   manyOffline,
   drain,
   reconnect,
