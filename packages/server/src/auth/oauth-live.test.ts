@@ -331,6 +331,20 @@ describe("an opaque token", () => {
     expect(issuer.introspections.length).toBe(4);
   });
 
+  it("without a prefix may be any text, but the key of a token that is disabled is shown to nobody", async () => {
+    const introspection = {
+      endpoint: `${issuer.url}/introspect`,
+      clientId: "c",
+      clientSecret: "s",
+      prefix: "",
+    };
+    await broker.rest("PUT", "/providers/ciam", issuer.provider({ introspection }));
+    const key = await broker.token({ acl: [], enabled: false });
+    expect(await connackOf(key)).toBe(ReasonCode.badUserNameOrPassword);
+    expect(issuer.introspections).toEqual([]);
+    expect(await connackOf("op_1")).toBe(0);
+  });
+
   it("cannot be judged while the endpoint is down: 0x88, and nothing is remembered", async () => {
     issuer.mood = "down";
     expect(await connackOf("op_1")).toBe(ReasonCode.serverUnavailable);

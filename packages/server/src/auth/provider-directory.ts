@@ -2,6 +2,7 @@ import type { OAuthProvider } from "../core/access/oauth-provider.ts";
 import type { NamedObject, NamedObjects } from "../core/objects/named-objects.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
+import { tokenIdOf } from "./access-key.ts";
 import { isFor, type OAuthRefusal } from "./oauth-claims.ts";
 import { openKeySource, type ProviderKeySource } from "./provider-keys.ts";
 
@@ -58,8 +59,9 @@ export class ProviderDirectory {
     return found[0] ?? "jwt-audience";
   }
 
-  /** Whom to ask about an opaque token. */
+  /** Whom to ask about an opaque token; nobody is shown the key of an access token, valid or not. */
   findByPrefix(token: string): KnownProvider | undefined {
+    if (tokenIdOf(token) !== undefined) return undefined;
     for (const known of this.#byKey.values()) {
       const { introspection } = known.object.value;
       if (introspection && token.startsWith(introspection.prefix)) return known;
