@@ -3,6 +3,7 @@ import { lookUpClaim } from "../core/access/claim-path.ts";
 import type { Revocation, RevocationSelector } from "../core/access/revocation.ts";
 import type { NamedObjects } from "../core/objects/named-objects.ts";
 import type { Clock, Timer } from "../core/ports/clock.ts";
+import { EngineError } from "../core/ports/engine.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import type { Claims } from "./oauth-claims.ts";
 
@@ -25,6 +26,7 @@ interface RealmRevocations {
 }
 
 const CLEAN_EVERY_MS = 60_000;
+const ADD_ATTEMPTS = 4;
 
 /**
  * What was revoked, by realm. Durable, so that nobody comes back with the same JWT; an entry goes when every JWT that
@@ -68,10 +70,16 @@ export class RevocationList {
    */
   async add(tenant: string, revocation: Revocation): Promise<void> {
     const name = nameOf(revocation);
-    const present = this.#objects.get(tenant, name)?.value;
-    const latest = present && present.notBeforeMs > revocation.notBeforeMs ? present : revocation;
-    const untilMs = Math.max(revocation.untilMs, present?.untilMs ?? 0);
-    await this.#objects.put(tenant, name, { ...latest, untilMs });
+    for (let attempt = 1; ; attempt++) {
+      const present = this.#objects.get(tenant, name);
+      const value = present ? laterOf(present.value, revocation) : revocation;
+      try {
+        await this.#objects.put(tenant, name, value, present?.version ?? 0);
+        return;
+      } catch (error) {
+        if (!isConflict(error) || attempt === ADD_ATTEMPTS) throw error;
+      }
+    }
   }
 
   isRevoked(credential: RevocableCredential): boolean {
@@ -122,6 +130,16 @@ export class RevocationList {
       this.#logger.warn({ error: String(error) }, "revocations that are over could not be removed");
     }
   }
+}
+
+/** An earlier time takes nothing back. */
+function laterOf(present: Revocation, added: Revocation): Revocation {
+  const { notBeforeMs } = present.notBeforeMs > added.notBeforeMs ? present : added;
+  return { ...added, notBeforeMs, untilMs: Math.max(present.untilMs, added.untilMs) };
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof EngineError && error.code === "conflict";
 }
 
 /** The same for the same realm and selector, so that revoking twice makes one entry. */
