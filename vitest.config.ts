@@ -7,11 +7,14 @@ export default defineConfig({
     include: [
       "packages/*/src/**/*.test.ts",
       "examples/*/src/**/*.test.ts",
+      "examples/*/web/src/**/*.test.ts",
       "scripts/**/*.test.ts",
       "bench/**/*.test.ts",
     ],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A second, which is the default, is not long on a machine that has other things to do
+    expect: { poll: { timeout: 20_000 } },
     passWithNoTests: false,
   },
 });
