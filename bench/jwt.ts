@@ -12,6 +12,7 @@ import { TicketStore } from "../packages/server/src/auth/ticket-store.ts";
 import { TokenAccess } from "../packages/server/src/auth/token-access.ts";
 import { SystemClock } from "../packages/server/src/clock/system-clock.ts";
 import { openMemoryEngine } from "../packages/server/src/engine/memory/memory-engine.ts";
+import { onlyDefault } from "../packages/server/testing/only-default.ts";
 
 const ALGORITHMS = ["RS256", "ES256", "EdDSA"];
 /** More than are asked about before one comes again and is known. */
@@ -25,7 +26,7 @@ const access = new TokenAccess({
   kv: (bucket) => engine.kv(bucket),
   clock,
   logger: silent,
-  tenant: TENANT,
+  tenants: onlyDefault,
   anonymous: undefined,
   tickets: new TicketStore({ clock, maxTickets: 1, exceeded: () => {} }),
   failures: new LoginFailures({ clock, freeFailures: Infinity, slowed: () => {} }),

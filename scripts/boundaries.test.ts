@@ -9,7 +9,7 @@ import { type Finding, PlantedWorkspace } from "./planted-workspace.ts";
 const SERVER = "packages/server/src";
 const CORE_ORDER = ["ports", "objects", "topics", "access", "retained", "history", "routing", "session"];
 const ADAPTERS = ["transports", "auth", "engine", "telemetry", "clock", "connection"];
-const FOLDERS = [...ADAPTERS, "config", "admin", "gateway", "http"];
+const FOLDERS = [...ADAPTERS, "config", "admin", "gateway", "http", "wiring"];
 
 /** What an adapter sees of the core beyond its ports: connection runs it, auth makes its principals. */
 const VISIBLE_CORE: Readonly<Record<string, readonly string[]>> = {

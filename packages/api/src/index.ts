@@ -14,6 +14,7 @@ export * from "./provider.ts";
 export * from "./retained.ts";
 export * from "./revocation.ts";
 export * from "./session.ts";
+export * from "./tenant.ts";
 export * from "./ticket.ts";
 export * from "./token.ts";
 export * from "./weir-client.ts";

@@ -21,6 +21,7 @@ import type {
   SubscriptionsDeleted,
   SubscriptionsPut,
 } from "./session.ts";
+import type { Tenant, TenantPut } from "./tenant.ts";
 import type { Ticket } from "./ticket.ts";
 import type { CreatedToken, Token, TokenCreate, TokenDeleteQuery, TokenPatch } from "./token.ts";
 
@@ -97,6 +98,7 @@ export interface WeirClient {
   readonly groups: NamedCalls<GroupPut, Group>;
   readonly providers: NamedCalls<ProviderPut, Provider>;
   readonly histories: NamedCalls<HistoryPut, History>;
+  readonly tenants: NamedCalls<TenantPut, Tenant>;
   readonly revocations: {
     /** Ends JWTs before their time, now and until they expire. */
     create(revocation: RevocationCreate): Promise<Revocation>;
@@ -173,6 +175,7 @@ export function createWeirClient(options: WeirClientOptions): WeirClient {
     groups: named("groups"),
     providers: named("providers"),
     histories: named("histories"),
+    tenants: named("tenants"),
     revocations: { create: (body) => call("POST", "/revocations", { body }) },
     access: { explain: (body) => call("POST", "/access/explain", { body }) },
     audit: { list: (query = {}) => call("GET", "/audit", { query }) },

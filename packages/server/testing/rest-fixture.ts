@@ -25,6 +25,7 @@ import { type MemoryEngine, openMemoryEngine } from "../src/engine/memory/memory
 import { createHttpServer, type HttpServer } from "../src/http/http-server.ts";
 import { createLogger } from "../src/telemetry/logger.ts";
 import { Metrics } from "../src/telemetry/metrics.ts";
+import { onlyDefault } from "./only-default.ts";
 
 export const ADMIN_KEY = "an admin token of at least 32 characters";
 export const MAX_PAYLOAD_BYTES = 1_000;
@@ -46,6 +47,8 @@ export class FakeSession implements AdminSession {
   }
 
   policyChanged(): void {}
+
+  limitsChanged(): void {}
 
   endChanged(): void {}
 
@@ -123,18 +126,22 @@ export class RestFixture {
     stream: { write: (line) => (this.output += line) },
     secrets: [ADMIN_KEY],
   });
-  readonly #metrics = new Metrics(createCounters(), {
-    connections: () => 7,
-    handshakes: () => 0,
-    connectsWaiting: () => 0,
-    sessions: () => 8,
-    subscriptions: () => 9,
-    retained: () => 1,
-    queued: () => 0,
-    logBytes: () => 0,
-    isDiskFull: () => false,
-    failingProviders: () => 0,
-  });
+  readonly #metrics = new Metrics(
+    createCounters,
+    {
+      connections: () => 7,
+      handshakes: () => 0,
+      connectsWaiting: () => 0,
+      sessions: () => 8,
+      subscriptions: () => 9,
+      retained: () => 1,
+      queued: () => 0,
+      logBytes: () => 0,
+      isDiskFull: () => false,
+      failingProviders: () => 0,
+    },
+    () => [],
+  );
 
   static async open(options: RestFixtureOptions = {}): Promise<RestFixture> {
     const fixture = new RestFixture(options);
@@ -152,7 +159,7 @@ export class RestFixture {
       kv: (bucket) => this.engine.kv(bucket),
       clock: this.clock,
       logger: this.#logger,
-      tenant: "default",
+      tenants: onlyDefault,
       anonymous: undefined,
       failures: new LoginFailures({ clock: this.clock, freeFailures: 1_000, slowed: () => {} }),
       tickets: new TicketStore({ clock: this.clock, maxTickets: 10, exceeded: () => {} }),
@@ -255,7 +262,13 @@ export class RestFixture {
     };
     return createHttpServer({
       version: "0.0.0",
-      tokens: new TokenAdmin({ tokens: access.store, sessions, clock, policies: access.objects.policies }),
+      tokens: new TokenAdmin({
+        tokens: access.store,
+        sessions,
+        clock,
+        policies: access.objects.policies,
+        tenantName: (id) => id,
+      }),
       sessions,
       messages: new MessageAdmin(core, limits),
       histories: new HistoryReader(
@@ -272,6 +285,7 @@ export class RestFixture {
         clock,
         logger,
         maxEntries: 5,
+        tenantName: (id) => id,
         announce: (_tenant, topic) => void this.announced.push(topic),
       }),
       tickets: new TicketAdmin(this.access.tickets),
@@ -286,7 +300,8 @@ export class RestFixture {
       objects: [],
       authorization: {
         authenticate: (authorization, from) => access.authenticator.authenticateCaller(authorization, from),
-        hasTenant: (name) => name === "default",
+        tenantId: (name) => (name === "default" ? name : undefined),
+        isRestOn: () => true,
         refused: () => {},
       },
       corsOrigins: this.#options.corsOrigins ?? [],

@@ -57,6 +57,8 @@ export interface AuditLogOptions {
   readonly kv: Kv;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What people call the tenant of that id. */
+  tenantName(id: string): string;
   /** The oldest of a tenant go when it has more. */
   readonly maxEntries: number;
   /** Tells those who are subscribed to it; the topic lies below `$audit`. */
@@ -125,6 +127,13 @@ export class AuditLog {
     return { items, next: found.length > page.limit ? items.at(-1)?.id : undefined };
   }
 
+  /** Removes what there is of a tenant that is gone. Rejects with EngineError. */
+  async forget(tenant: string): Promise<void> {
+    this.#byTenant.delete(tenant);
+    const { kv } = this.#options;
+    for await (const { key } of kv.list(`${tenant}/`)) await kv.delete(key);
+  }
+
   #entriesOf(tenant: string): AuditEntry[] {
     let entries = this.#byTenant.get(tenant);
     if (!entries) this.#byTenant.set(tenant, (entries = []));
@@ -141,7 +150,7 @@ export class AuditLog {
       actor: {
         realm,
         subject,
-        tenant: principal.tenant,
+        tenant: this.#options.tenantName(principal.tenant),
         ...(token && { token: token.id }),
         ...(principal.provider !== undefined && { provider: principal.provider }),
       },

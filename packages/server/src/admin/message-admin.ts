@@ -59,6 +59,8 @@ export class MessageAdmin {
     const outcome = await settleInEngine(
       this.#core.publish(expiryS === undefined ? request : { ...request, expiryS }),
     );
+    if (outcome.kind === "refused" && outcome.waitMs !== undefined)
+      throw new AdminError("rate", `${outcome.reason} for this credential or its tenant`, outcome.waitMs / 1_000);
     if (outcome.kind === "refused") throw new AdminError(errorCodeOf(outcome.reasonCode), outcome.reason);
   }
 

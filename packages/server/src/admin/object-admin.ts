@@ -13,6 +13,8 @@ export interface ObjectKind<T> {
   /** What people call one of them: `policy`. */
   readonly noun: string;
   readonly scope: Scope;
+  /** They belong to no tenant: nobody names one with ?tenant=. */
+  readonly isOfSystem?: boolean;
   /**
    * What a body says; the types of its members were checked, what they say was not.
    *
@@ -29,18 +31,25 @@ export interface ShownObject {
   readonly shown: Readonly<Record<string, unknown>>;
 }
 
+/** Where they are kept. */
+type StoredObjects<T> = Pick<NamedObjects<T>, "get" | "list" | "put" | "delete">;
+
 /** What can be done with the named objects of one kind; needs the kind's scope, and stays in the caller's tenant. */
 export class ObjectAdmin<T> {
   readonly #kind: ObjectKind<T>;
-  readonly #objects: NamedObjects<T>;
+  readonly #objects: StoredObjects<T>;
 
-  constructor(kind: ObjectKind<T>, objects: NamedObjects<T>) {
+  constructor(kind: ObjectKind<T>, objects: StoredObjects<T>) {
     this.#kind = kind;
     this.#objects = objects;
   }
 
   get path(): string {
     return this.#kind.path;
+  }
+
+  get isOfSystem(): boolean {
+    return this.#kind.isOfSystem ?? false;
   }
 
   get noun(): string {

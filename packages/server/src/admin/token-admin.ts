@@ -31,6 +31,8 @@ export interface TokenAdminOptions {
   readonly sessions: Pick<SessionAdmin, "ofToken" | "deleteAll">;
   readonly clock: Clock;
   readonly policies: Pick<NamedObjects<NamedPolicy>, "get">;
+  /** What people call the tenant of that id. */
+  readonly tenantName: (id: string) => string;
 }
 
 export type { AccessToken } from "../core/access/access-token.ts";
@@ -70,10 +72,11 @@ export class TokenAdmin {
   ): Promise<{ readonly token: ShownToken; readonly key: string }> {
     const reach = reachOf(caller, "tokens");
     const { tenant } = caller;
-    if (declaration.tenant !== undefined && declaration.tenant !== tenant)
+    const tenantName = this.#options.tenantName(tenant);
+    if (declaration.tenant !== undefined && declaration.tenant !== tenantName)
       throw new AdminError(
         "invalid",
-        `tenant: is ${tenant}, the caller's own, unless ?tenant= names another`,
+        `tenant: is ${tenantName}, the caller's own, unless ?tenant= names another`,
       );
     const subject = parseSubject(declaration.subject);
     const settings = await this.#withPassword(
@@ -123,7 +126,7 @@ export class TokenAdmin {
     const reach = reachOf(caller, "tokens");
     const token = this.#find(caller, reach, id);
     requirePower(caller, token);
-    const unchanging = unchangingOf(token);
+    const unchanging = unchangingOf(this.#show(token));
     for (const [name, value] of Object.entries(unchanging)) {
       if (patch[name] !== undefined && patch[name] !== value)
         throw new AdminError("invalid", `${name}: never changes`);
@@ -235,8 +238,10 @@ export class TokenAdmin {
 
   /** Member by member, so that nothing that the store keeps besides can slip out. */
   #show(token: AccessToken): ShownToken {
-    const { id, subject, tenant, mintedBy, origin, createdAtMs } = token;
-    const lastUsedAtMs = this.#options.tokens.lastUsedAtMs(token);
+    const { id, subject, mintedBy, origin, createdAtMs } = token;
+    const { tokens, tenantName } = this.#options;
+    const tenant = tenantName(token.tenant);
+    const lastUsedAtMs = tokens.lastUsedAtMs(token);
     return {
       id,
       subject,

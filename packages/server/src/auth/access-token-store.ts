@@ -33,6 +33,7 @@ interface Indexed {
 
 const SAVE_USE_EVERY_MS = 60_000;
 const UPDATE_ATTEMPTS = 4;
+const DELETED_AT_ONCE = 100;
 
 /**
  * The access tokens, all of them in memory: authentication never waits for the engine. What this node writes counts
@@ -215,6 +216,13 @@ export class AccessTokenStore implements AccessTokens {
     // What it made is looked for after it is gone: until then it may make more.
     if (this.#byId.has(token.id)) await this.#delete(token);
     for (const made of this.mintedBy(token.id)) await this.#delete(made);
+  }
+
+  /** Deletes all of a tenant that is gone, so many at a time. Rejects with EngineError. */
+  async deleteAll(tenant: string): Promise<void> {
+    const tokens = [...this.all()].filter((token) => token.tenant === tenant);
+    for (let at = 0; at < tokens.length; at += DELETED_AT_ONCE)
+      await Promise.all(tokens.slice(at, at + DELETED_AT_ONCE).map((token) => this.#delete(token)));
   }
 
   async #delete({ id }: AccessToken): Promise<void> {

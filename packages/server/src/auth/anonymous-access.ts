@@ -4,11 +4,14 @@ import { isLoopbackAddress } from "../core/access/ip-network.ts";
 import { compilePolicy, Policy } from "../core/access/policy.ts";
 import { type PolicyEntry, PolicyEntryError } from "../core/access/policy-entry.ts";
 import { parseTemplate } from "../core/access/template.ts";
+import type { PrincipalLimits } from "../core/access/principal-limits.ts";
 import { isKnownHost, isSameOrigin } from "./known-host.ts";
 import type { PrincipalSession } from "./principal-session.ts";
+import type { TenantsOfAccess } from "./tenants-of-access.ts";
 
 export interface AnonymousAccessOptions {
   readonly tenant: string;
+  readonly tenants: TenantsOfAccess;
   /** Undefined: everything. */
   readonly acl: readonly PolicyEntry[] | undefined;
   /** Also for clients that are not on this machine. */
@@ -18,6 +21,7 @@ export interface AnonymousAccessOptions {
 }
 
 const REALM = "anonymous";
+const none: PrincipalLimits = {};
 
 /**
  * Lets clients in that show no valid credential: for trying out and for test suites. Web pages of other sites are kept
@@ -42,19 +46,25 @@ export class AnonymousAccess {
     const { clientId } = credentials;
     const identity = { realm: REALM, subject: "anonymous" };
     const { tenant } = this.#options;
-    return {
-      kind: "accepted",
-      principal: { tenant, identity, clientId, policy: this.#policy, policyVersion: 0, endsAtMs: Infinity },
-    };
+    const rest = { policy: this.#policy, policyVersion: 0, endsAtMs: Infinity };
+    return { kind: "accepted", principal: { tenant, identity, clientId, limits: this.#limits, ...rest } };
   }
 
   /** Gives a session that recovery has brought back the rights of now: its will and its share groups need them. */
   followIn(session: PrincipalSession): void {
     const { principal } = session;
-    if (principal.identity.realm !== REALM || principal.policy === this.#policy) return;
+    if (principal.identity.realm !== REALM) return;
+    principal.limits = this.#limits;
+    session.limitsChanged();
+    if (principal.policy === this.#policy) return;
     principal.policy = this.#policy;
     principal.policyVersion++;
     session.policyChanged();
+  }
+
+  get #limits(): PrincipalLimits {
+    const { tenants, tenant } = this.#options;
+    return tenants.byId(tenant)?.limitsOfEach ?? none;
   }
 
   #refusal({ peer }: Credentials): string | undefined {

@@ -16,6 +16,7 @@ import type { OAuthAccess } from "./oauth-access.ts";
 import type { OAuthRefusal } from "./oauth-claims.ts";
 import type { PasswordLogins } from "./password-logins.ts";
 import type { StoredToken } from "./stored-token.ts";
+import type { TenantsOfAccess } from "./tenants-of-access.ts";
 import type { TicketStore } from "./ticket-store.ts";
 import type { TokenPrincipals } from "./token-principals.ts";
 import type { TokenUse, UseRefusal } from "./token-use.ts";
@@ -30,6 +31,7 @@ export interface CredentialAuthenticatorOptions {
   readonly tickets: TicketStore;
   readonly passwords: PasswordLogins;
   readonly failures: LoginFailures;
+  readonly tenants: TenantsOfAccess;
   /** A connection with this token begins. */
   onConnect(token: StoredToken): void;
   /** A principal that has an end of its own is about to serve a session. */
@@ -171,7 +173,8 @@ export class CredentialAuthenticator implements Authenticator {
   }
 
   #isUsable(token: StoredToken): boolean {
-    const { minted, clock } = this.#options;
+    const { minted, clock, tenants } = this.#options;
+    if (!tenants.byId(token.tenant)) return false;
     return token.enabled && minted.endMs(token) > clock.nowMs() && minted.whyEnded(token) === undefined;
   }
 

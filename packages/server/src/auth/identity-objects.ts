@@ -63,16 +63,20 @@ export class IdentityObjects {
 
   /** Resolves when all of them are known. */
   async open(): Promise<void> {
-    await Promise.all([
-      this.policies.open(),
-      this.groups.open(),
-      this.providers.open(),
-      this.revocations.open(),
-    ]);
+    await Promise.all(this.#all.map((objects) => objects.open()));
+  }
+
+  /** Removes all of a tenant that is gone. Rejects with EngineError. */
+  async deleteAll(tenant: string): Promise<void> {
+    for (const objects of this.#all) await objects.deleteAll(tenant);
   }
 
   close(): void {
-    for (const objects of [this.policies, this.groups, this.providers, this.revocations]) objects.close();
+    for (const objects of this.#all) objects.close();
+  }
+
+  get #all(): readonly Pick<NamedObjects<unknown>, "open" | "deleteAll" | "close">[] {
+    return [this.providers, this.groups, this.policies, this.revocations];
   }
 }
 

@@ -15,12 +15,14 @@ import { OAuthPrincipals } from "./oauth-principals.ts";
 import type { PrincipalSession } from "./principal-session.ts";
 import { ProviderDirectory } from "./provider-directory.ts";
 import { RevocationList } from "./revocation-list.ts";
+import type { TenantsOfAccess } from "./tenants-of-access.ts";
 
 export interface OAuthAccessOptions {
   readonly objects: IdentityObjects;
   readonly effectivePolicy: EffectivePolicy;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tenants: TenantsOfAccess;
   /** The tenant's sessions have to be looked at: a provider accepts less, a key is gone, something was revoked. */
   readonly onChange: (tenant: string) => void;
 }
@@ -38,7 +40,7 @@ export class OAuthAccess {
   readonly #options: OAuthAccessOptions;
 
   constructor(options: OAuthAccessOptions) {
-    const { objects, effectivePolicy, clock, logger, onChange } = options;
+    const { objects, effectivePolicy, clock, logger, tenants, onChange } = options;
     this.#options = options;
     this.#providers = new ProviderDirectory({
       objects: objects.providers,
@@ -55,6 +57,7 @@ export class OAuthAccess {
       providers: this.#providers,
       groups: new GroupRights({ groups: objects.groups, policies: objects.policies, effectivePolicy }),
       revocations: this.revocations,
+      tenants,
     });
   }
 
@@ -140,6 +143,7 @@ export class OAuthAccess {
   }
 
   #admit(credential: OAuthCredential, clientId: string | undefined): Principal | OAuthRefusal {
+    if (!this.#options.tenants.byId(credential.provider.tenant)) return "jwt-issuer";
     const { clientIds } = credential.read;
     if (clientIds && clientId !== undefined && !clientIds.includes(clientId)) return "client-id";
     if (this.#principals.isRevoked(credential)) return "jwt-revoked";

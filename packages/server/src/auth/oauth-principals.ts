@@ -1,5 +1,6 @@
 import type { Scope } from "../core/access/access-token.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
+import { lowestLimits } from "../core/access/principal-limits.ts";
 import type { Principal, PrincipalEnd } from "../core/access/principal.ts";
 import { Policy } from "../core/access/policy.ts";
 import type { Clock } from "../core/ports/clock.ts";
@@ -10,12 +11,14 @@ import type { JwtSignature, OAuthCredential } from "./oauth-credential.ts";
 import type { PrincipalSession } from "./principal-session.ts";
 import type { KnownProvider, ProviderDirectory } from "./provider-directory.ts";
 import type { RevocationList } from "./revocation-list.ts";
+import type { TenantsOfAccess } from "./tenants-of-access.ts";
 
 export interface OAuthPrincipalsOptions {
   readonly clock: Clock;
   readonly providers: ProviderDirectory;
   readonly groups: GroupRights;
   readonly revocations: RevocationList;
+  readonly tenants: TenantsOfAccess;
 }
 
 /** What a principal was made of. */
@@ -93,7 +96,10 @@ export class OAuthPrincipals {
     const { principal } = session;
     const end = this.#endOf(principal);
     if (end === undefined) {
-      if (!principal.ended && this.#follow(principal)) session.policyChanged();
+      if (principal.ended) return;
+      const { limits } = principal;
+      if (this.#follow(principal)) session.policyChanged();
+      if (principal.limits !== limits) session.limitsChanged();
     } else if (principal.ended === undefined || (principal.ended === "expired" && end !== "expired")) {
       session.endPrincipal(end);
     }
@@ -115,7 +121,8 @@ export class OAuthPrincipals {
   /** Whether the policy is another one now. */
   #update(principal: Principal, origin: Origin): boolean {
     const { entries, limits } = this.#rightsOf(principal);
-    principal.limits = limits;
+    const ofTenant = this.#options.tenants.byId(principal.tenant)?.limitsOfEach;
+    principal.limits = ofTenant ? lowestLimits([limits, ofTenant]) : limits;
     const isBoundToClientId = origin.provider.object.value.clientIdClaim !== undefined;
     if (entries === origin.entries && isBoundToClientId === origin.isBoundToClientId) return false;
     Object.assign(origin, { entries, isBoundToClientId });
@@ -147,10 +154,10 @@ export class OAuthPrincipals {
   }
 
   #endOf(principal: Principal): PrincipalEnd | undefined {
-    const { providers, clock, revocations } = this.#options;
+    const { providers, clock, revocations, tenants } = this.#options;
     const { tenant, identity, provider: name = "", claims = {}, issuedAtMs = 0, jti, keyId: kid } = principal;
     const provider = providers.get(tenant, name);
-    if (!provider || provider.object.id !== principal.providerId) return "deleted";
+    if (!provider || provider.object.id !== principal.providerId || !tenants.byId(tenant)) return "deleted";
     if (principal.endsAtMs <= clock.nowMs()) return "expired";
     const origin = this.#origins.get(principal);
     if (origin?.provider !== provider && !this.#isStillAccepted(principal, provider, origin?.signature))

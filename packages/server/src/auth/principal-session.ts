@@ -5,6 +5,8 @@ export interface PrincipalSession {
   readonly principal: Principal;
   /** After `principal.policy` was replaced: the effective filters follow. */
   policyChanged(): void;
+  /** After `principal.limits` was replaced. */
+  limitsChanged(): void;
   /** After `principal.endsAtMs` was replaced. */
   endChanged(): void;
   endPrincipal(why: PrincipalEnd): void;

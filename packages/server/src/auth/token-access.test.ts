@@ -9,6 +9,7 @@ import type { Kv } from "../core/ports/engine.ts";
 import type { Logger } from "../core/ports/telemetry.ts";
 import type { Peer } from "../core/ports/transport.ts";
 import { openMemoryEngine } from "../engine/memory/memory-engine.ts";
+import { onlyDefault } from "../../testing/only-default.ts";
 import { AnonymousAccess } from "./anonymous-access.ts";
 import { LoginFailures } from "./login-failures.ts";
 import { TicketStore } from "./ticket-store.ts";
@@ -38,6 +39,8 @@ class FakeSession {
     this.changes++;
   }
 
+  limitsChanged(): void {}
+
   endChanged(): void {
     this.endChanges++;
   }
@@ -64,7 +67,7 @@ function openAccess(anonymous?: AnonymousAccess): TokenAccess {
     kv: buckets,
     clock,
     logger,
-    tenant: "default",
+    tenants: onlyDefault,
     anonymous,
     failures: new LoginFailures({ clock, freeFailures: 1_000, slowed: () => {} }),
     tickets: new TicketStore({ clock, maxTickets: 10, exceeded: () => {} }),
@@ -398,7 +401,13 @@ describe("an anonymous session that recovery has brought back", () => {
       endsAtMs: Infinity,
     });
     sessions = [session];
-    const options = { tenant: "default", acl: undefined, isOpenToNetwork: false, hostNames: [] };
+    const options = {
+      tenant: "default",
+      tenants: onlyDefault,
+      acl: undefined,
+      isOpenToNetwork: false,
+      hostNames: [],
+    };
     const restarted = openAccess(new AnonymousAccess(options));
     await restarted.open(undefined);
     restarted.start();
@@ -471,6 +480,7 @@ describe("the end of a token", () => {
 describe("anonymous access", () => {
   const options = {
     tenant: "default",
+    tenants: onlyDefault,
     acl: undefined,
     isOpenToNetwork: false,
     hostNames: ["broker.example.com"],

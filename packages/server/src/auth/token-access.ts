@@ -16,6 +16,8 @@ import { PasswordLogins } from "./password-logins.ts";
 import { PrincipalExpiry } from "./principal-expiry.ts";
 import type { PrincipalSession } from "./principal-session.ts";
 import { PrincipalSweep } from "./principal-sweep.ts";
+import { SYSTEM_TENANT } from "../core/access/tenant-book.ts";
+import type { TenantsOfAccess } from "./tenants-of-access.ts";
 import { SlicedWork } from "./sliced-work.ts";
 import type { StoredToken } from "./stored-token.ts";
 import type { TicketStore } from "./ticket-store.ts";
@@ -39,7 +41,7 @@ export interface TokenAccessOptions {
   readonly kv: (bucket: string) => Kv;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly tenant: string;
+  readonly tenants: TenantsOfAccess;
   readonly anonymous: AnonymousAccess | undefined;
   readonly tickets: TicketStore;
   readonly failures: LoginFailures;
@@ -65,7 +67,7 @@ export class TokenAccess {
   readonly #options: TokenAccessOptions;
 
   constructor(options: TokenAccessOptions) {
-    const { kv, clock, logger, anonymous, tickets, sessions } = options;
+    const { kv, clock, logger, anonymous, tickets, sessions, tenants } = options;
     const ofToken = (tenant: string, tokenId: string): Iterable<ConnectableSession> =>
       sessions().ofToken(tenant, tokenId);
     this.#options = options;
@@ -82,6 +84,7 @@ export class TokenAccess {
       sessions: { ofToken },
       minted: this.#minted,
       effectivePolicy,
+      tenants,
     });
     this.#sweep = new PrincipalSweep({
       clock,
@@ -93,7 +96,7 @@ export class TokenAccess {
       sessionOf: (principal) => sessions().ofPrincipal(principal),
     });
     const onChange = (tenant: string): void => this.#sweep.request(tenant);
-    this.oauth = new OAuthAccess({ objects: this.objects, effectivePolicy, clock, logger, onChange });
+    this.oauth = new OAuthAccess({ objects: this.objects, effectivePolicy, clock, logger, tenants, onChange });
     this.#expiry = new TokenExpiry({
       store: this.store,
       principals: this.#principals,
@@ -113,6 +116,7 @@ export class TokenAccess {
       tickets,
       passwords: new PasswordLogins(this.store),
       failures: options.failures,
+      tenants,
       onConnect: (token) => this.#expiry.connected(token),
       onServe: (principal) => this.#principalExpiry.consider(principal),
     });
@@ -129,17 +133,17 @@ export class TokenAccess {
     await this.objects.open();
     await this.store.open();
     await this.store.deleteOrphans();
-    await ensureAdminToken(this.store, this.#options.tenant, adminToken, onAdminKey);
+    await ensureAdminToken(this.store, SYSTEM_TENANT, adminToken, onAdminKey);
   }
 
   /** Lets sessions follow their tokens from now on, those too that the core has recovered. */
   start(): void {
-    const { sessions, tenant } = this.#options;
+    const { tenants } = this.#options;
     this.oauth.start();
-    for (const session of sessions().list(tenant)) {
-      this.#followIn(session);
-      this.#principalExpiry.consider(session.principal);
-    }
+    for (const { id } of tenants.all) this.#followAll(id);
+    tenants.onChange((before, after) => {
+      if (before && after && before.limitsOfEach !== after.limitsOfEach) this.#sweep.request(after.id);
+    });
     this.objects.policies.onChange((changed) => this.#sweep.request(changed));
     this.objects.groups.onChange((changed) => this.#sweep.request(changed));
     this.store.onChange((before, after) => {
@@ -163,6 +167,14 @@ export class TokenAccess {
     return this.#principals.issue(token, use);
   }
 
+  /** The sessions that the core has recovered. */
+  #followAll(tenant: string): void {
+    for (const session of this.#options.sessions().list(tenant)) {
+      this.#followIn(session);
+      this.#principalExpiry.consider(session.principal);
+    }
+  }
+
   /** Brings one session up to date with whatever its principal comes from. */
   #followIn(session: PrincipalSession): void {
     const { tokenId, provider } = session.principal;
@@ -182,6 +194,12 @@ export class TokenAccess {
     if (!made) return;
     this.#principals.follow(made, made);
     this.#expiry.consider(made);
+  }
+
+  /** Removes what a tenant that is gone has left: what its credentials were is worth nothing before. Rejects with EngineError. */
+  async removeTenant(tenant: string): Promise<void> {
+    await this.store.deleteAll(tenant);
+    await this.objects.deleteAll(tenant);
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import { compiledPolicy } from "./compiled-policy.ts";
 import type { EffectivePolicy } from "./effective-policy.ts";
 import type { MintedTokens } from "./minted-tokens.ts";
 import type { PrincipalSession } from "./principal-session.ts";
+import type { TenantsOfAccess } from "./tenants-of-access.ts";
 import type { TokenUse } from "./token-use.ts";
 
 export interface TokenSessions {
@@ -35,6 +36,7 @@ export interface TokenPrincipalsOptions {
   readonly sessions: TokenSessions;
   readonly minted: MintedTokens;
   readonly effectivePolicy: EffectivePolicy;
+  readonly tenants: TenantsOfAccess;
 }
 
 /** Makes the principals of tokens, and lets them follow when their token changes (semantics.md §1.8). */
@@ -43,10 +45,12 @@ export class TokenPrincipals {
   readonly #sessions: TokenSessions;
   readonly #minted: MintedTokens;
   readonly #effectivePolicy: EffectivePolicy;
+  readonly #tenants: TenantsOfAccess;
   /** Those that recovery made are not in here at first: their policy is taken for outdated. */
   readonly #origins = new WeakMap<Principal, Origin>();
 
-  constructor({ clock, sessions, minted, effectivePolicy }: TokenPrincipalsOptions) {
+  constructor({ clock, sessions, minted, effectivePolicy, tenants }: TokenPrincipalsOptions) {
+    this.#tenants = tenants;
     this.#clock = clock;
     this.#sessions = sessions;
     this.#minted = minted;
@@ -64,7 +68,7 @@ export class TokenPrincipals {
       ...(token.origin.kind !== "free" && token.mintedBy !== undefined && { minter: token.mintedBy }),
       clientId,
       policy: policyOf(token, rights, clientId),
-      limits: limitsOf(token, rights),
+      limits: this.#limitsOf(token, rights),
       policyVersion: 0,
       endsAtMs: this.#minted.connectionEndMs(token),
     };
@@ -89,8 +93,9 @@ export class TokenPrincipals {
   }
 
   #updateIn(session: PrincipalSession, token: AccessToken): void {
-    const { endsAtMs } = session.principal;
+    const { endsAtMs, limits } = session.principal;
     if (this.#update(session.principal, token)) session.policyChanged();
+    if (session.principal.limits !== limits) session.limitsChanged();
     if (session.principal.endsAtMs !== endsAtMs) session.endChanged();
   }
 
@@ -110,7 +115,7 @@ export class TokenPrincipals {
   }
 
   #endOf(principal: Principal, token: AccessToken | undefined): PrincipalEnd | undefined {
-    if (!token) return "deleted";
+    if (!token || !this.#tenants.byId(token.tenant)) return "deleted";
     if (!token.enabled) return "disabled";
     // Its ttl is not looked at: an open connection is use.
     if ((token.expiresAtMs ?? Infinity) <= this.#clock.nowMs()) return "expired";
@@ -125,7 +130,7 @@ export class TokenPrincipals {
     const origin = this.#origins.get(principal);
     const rights = this.#rightsOf(token);
     principal.endsAtMs = this.#minted.connectionEndMs(token);
-    principal.limits = limitsOf(token, rights);
+    principal.limits = this.#limitsOf(token, rights);
     if (origin && areSameRights(origin, rights)) return false;
     this.#origins.set(principal, { use: origin?.use, ...rights });
     const policy = policyOf(token, rights, principal.clientId);
@@ -133,6 +138,12 @@ export class TokenPrincipals {
     principal.policy = policy;
     principal.policyVersion++;
     return true;
+  }
+
+  #limitsOf(token: AccessToken, { template }: Rights): PrincipalLimits {
+    const ofTenant = this.#tenants.byId(token.tenant)?.limitsOfEach;
+    const others = [template?.limits, token.limits, ofTenant].filter((limits) => limits !== undefined);
+    return others.length > 1 ? lowestLimits(others) : token.limits;
   }
 
   #rightsOf(token: AccessToken): Rights {
@@ -159,10 +170,6 @@ function intersection(own: Policy, bound: Policy): Policy {
   const policy = intersectPolicies(own, bound);
   intersections.set(own, { bound, policy });
   return policy;
-}
-
-function limitsOf(token: AccessToken, { template }: Rights): PrincipalLimits {
-  return template ? lowestLimits([template.limits, token.limits]) : token.limits;
 }
 
 /** Another list of equal entries gives the same policy, which tells it without a look at them for each connection. */

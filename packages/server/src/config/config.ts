@@ -1,6 +1,7 @@
 import type { HistoryDeclaration } from "../core/history/history-declaration.ts";
 import type { PolicyEntry } from "../core/access/policy-entry.ts";
 import type { QueuePolicy } from "../core/access/principal-limits.ts";
+import type { OverRate } from "../core/session/limits.ts";
 
 /** What the broker is told at its start: file, environment and flags, merged and checked (`loadConfig`). */
 export interface Config {
@@ -68,6 +69,8 @@ export interface LimitsConfig {
   readonly queuedBytes: number;
   readonly queuedAgeS: number;
   readonly queuePolicy: QueuePolicy;
+  /** What becomes of publishes beyond the rate of a token, group or tenant. */
+  readonly overRate: OverRate;
   readonly maxSessions: number;
   readonly maxRetainedMessages: number;
   readonly directQueuedMessages: number;

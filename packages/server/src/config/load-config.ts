@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { parsePolicyEntries } from "../core/access/policy-entry.ts";
 import type { QueuePolicy } from "../core/access/principal-limits.ts";
+import type { OverRate } from "../core/session/limits.ts";
 import { parseHistories } from "./history-list.ts";
 import { ConfigError, type Config } from "./config.ts";
 import {
@@ -131,6 +132,7 @@ function limitsConfig(values: SettingValues): Config["limits"] {
     queuedBytes: values.number("limits.queuedBytes"),
     queuedAgeS: values.number("limits.queuedAgeS"),
     queuePolicy: values.text("limits.queuePolicy") as QueuePolicy,
+    overRate: values.text("limits.overRate") as OverRate,
     maxSessions: values.number("limits.maxSessions"),
     maxRetainedMessages: values.number("limits.maxRetainedMessages"),
     directQueuedMessages: values.number("limits.directQueuedMessages"),

@@ -1,6 +1,6 @@
 import Type, { type TSchema } from "typebox";
 import { queuePolicies } from "../core/access/principal-limits.ts";
-import { defaultLimits } from "../core/session/limits.ts";
+import { defaultLimits, overRates } from "../core/session/limits.ts";
 
 /** One key of the configuration: where it stands, what it takes, and what it is when nobody says anything. */
 export interface Setting {
@@ -131,6 +131,12 @@ export const settings: readonly Setting[] = [
     oneOf(queuePolicies),
     defaultLimits.queuePolicy,
     "what becomes of a session's queue at its bounds",
+  ),
+  setting(
+    "limits.overRate",
+    oneOf(overRates),
+    defaultLimits.overRate,
+    "what becomes of a publish beyond its token's, group's or tenant's rate",
   ),
   setting(
     "limits.maxSessions",

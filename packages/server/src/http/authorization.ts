@@ -21,8 +21,10 @@ export interface AuthorizationOptions {
     authorization: string | undefined,
     from: CallerAddress,
   ): Promise<Credential | CredentialRefusal>;
-  /** Whether there is such a tenant. */
-  hasTenant(name: string): boolean;
+  /** The id of a tenant, by its name; undefined: there is no such tenant. */
+  tenantId(name: string): string | undefined;
+  /** Whether a tenant, by its id, lets its own credentials call. */
+  isRestOn(tenantId: string): boolean;
   /** A request was refused for its credential. */
   refused(reason: string, address: string): void;
 }
@@ -41,6 +43,8 @@ export class Authorization {
     const { authorization, origin } = request.headers;
     const credential = await this.#options.authenticate(authorization, { address: request.ip, origin });
     if ("reason" in credential) throw this.#refuse(credential, request.ip);
+    if (!this.#options.isRestOn(credential.principal.tenant))
+      throw new RequestError("scope", "REST is switched off for the credential's tenant");
     const tenant = this.#tenantOf(request, credential);
     const caller = { ...credential, tenant, address: request.ip };
     this.#callers.set(request, caller);
@@ -72,11 +76,12 @@ export class Authorization {
     if (tenant === undefined || request.routeOptions.config.isOfOwnTenant) return own;
     if (typeof tenant !== "string") throw new RequestError("invalid", "tenant: must be one name");
     delete query["tenant"];
-    if (tenant === own) return own;
+    const id = this.#options.tenantId(tenant);
+    if (id === own) return own;
     if (!hasScope(credential, "tenants"))
       throw new RequestError("scope", "another tenant than one's own needs the scope tenants");
-    if (!this.#options.hasTenant(tenant)) throw new RequestError("not-found", "there is no such tenant");
-    return tenant;
+    if (id === undefined) throw new RequestError("not-found", "there is no such tenant");
+    return id;
   }
 }
 

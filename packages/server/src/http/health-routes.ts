@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { hasScope } from "../admin/scope.ts";
+import { hasScope, isOfSystem } from "../admin/scope.ts";
 import type { Authorization } from "./authorization.ts";
 import { RequestError } from "./problem-reply.ts";
 
@@ -12,7 +12,8 @@ export interface Readiness {
 
 export interface MetricsSource {
   readonly contentType: string;
-  text(): Promise<string>;
+  /** @param tenant whose metrics; undefined: the broker's, with those of all tenants */
+  text(tenant: string | undefined): Promise<string>;
 }
 
 /** Where a request comes from, as far as it can be told. */
@@ -40,8 +41,9 @@ export function addHealthRoutes(server: FastifyInstance, options: HealthOptions)
   });
 
   server.get("/metrics", hide, async (request, reply) => {
-    if (!isOpenTo(request, options)) await requireMetrics(request, options.authorization);
-    return reply.type(options.metrics.contentType).send(await options.metrics.text());
+    const tenant = isOpenTo(request, options) ? undefined : await tenantOf(request, options.authorization);
+    const text = await options.metrics.text(tenant);
+    return reply.type(options.metrics.contentType).send(text);
   });
 }
 
@@ -53,7 +55,9 @@ function isOpenTo(request: FastifyRequest, options: HealthOptions): boolean {
   return !(isDirect && isForwarded) && options.isLocal({ address: request.ip, host, origin });
 }
 
-async function requireMetrics(request: FastifyRequest, authorization: Authorization): Promise<void> {
-  if (hasScope(await authorization.check(request), "metrics")) return;
+/** Whose metrics the caller may see; undefined: the whole broker's. */
+async function tenantOf(request: FastifyRequest, authorization: Authorization): Promise<string | undefined> {
+  const caller = await authorization.check(request);
+  if (hasScope(caller, "metrics")) return isOfSystem(caller) ? undefined : caller.tenant;
   throw new RequestError("scope", "the credential needs the scope metrics for this");
 }

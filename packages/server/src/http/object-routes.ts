@@ -7,7 +7,10 @@ import { presentPage } from "./presenters.ts";
 import type { RestApi } from "./rest-api.ts";
 
 /** What is used of the use cases of one kind of named objects. */
-export type ObjectUseCases = Pick<ObjectAdmin<unknown>, "path" | "noun" | "list" | "get" | "put" | "delete">;
+export type ObjectUseCases = Pick<
+  ObjectAdmin<unknown>,
+  "path" | "noun" | "isOfSystem" | "list" | "get" | "put" | "delete"
+>;
 
 /** List, read, put, delete: the same manners for every kind of named objects. */
 export function addObjectRoutes(api: RestApi, objects: ObjectUseCases, authorization: Authorization): void {
@@ -23,12 +26,14 @@ function addReading(
   { shown }: ObjectSchemas,
   authorization: Authorization,
 ): void {
-  const { path, noun } = objects;
+  const { path, noun, isOfSystem: isOfOwnTenant } = objects;
   const tags = [path];
+  const config = { isOfOwnTenant };
 
   api.get(
     `/${path}`,
     {
+      config,
       schema: {
         tags,
         summary: `List ${path}`,
@@ -45,7 +50,7 @@ function addReading(
 
   api.get(
     `/${path}/:name`,
-    { schema: { tags, summary: `Read a ${noun}`, params: NamePath, response: { 200: shown } } },
+    { config, schema: { tags, summary: `Read a ${noun}`, params: NamePath, response: { 200: shown } } },
     async (request, reply) => {
       const found = objects.get(authorization.callerOf(request), request.params.name);
       return reply.header("etag", versionTag(found.version)).send(found.shown);
@@ -59,12 +64,14 @@ function addWriting(
   { put, shown }: ObjectSchemas,
   authorization: Authorization,
 ): void {
-  const { path, noun } = objects;
+  const { path, noun, isOfSystem: isOfOwnTenant } = objects;
   const tags = [path];
+  const config = { isOfOwnTenant };
 
   api.put(
     `/${path}/:name`,
     {
+      config,
       schema: {
         tags,
         summary: `Make or replace a ${noun}; it counts at once`,
@@ -84,7 +91,7 @@ function addWriting(
 
   api.delete(
     `/${path}/:name`,
-    { schema: { tags, summary: `Delete a ${noun}; that counts at once`, params: NamePath } },
+    { config, schema: { tags, summary: `Delete a ${noun}; that counts at once`, params: NamePath } },
     async (request, reply) => {
       const caller = authorization.callerOf(request);
       await objects.delete(caller, request.params.name, preconditionOf(request));

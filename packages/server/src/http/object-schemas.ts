@@ -1,4 +1,4 @@
-import { Group, GroupPut, History, HistoryPut, Policy, PolicyPut, Provider, ProviderPut } from "@weir/api";
+import { Group, GroupPut, History, HistoryPut, Policy, PolicyPut, Provider, ProviderPut, Tenant, TenantPut } from "@weir/api";
 import type { TSchema } from "typebox";
 
 /** How one kind of named objects is written and shown. */
@@ -15,4 +15,5 @@ export const objectSchemas: Readonly<Record<string, ObjectSchemas>> = {
   groups: { put: GroupPut, shown: Group },
   histories: { put: HistoryPut, shown: History },
   providers: { put: ProviderPut, shown: Provider },
+  tenants: { put: TenantPut, shown: Tenant },
 };

@@ -63,7 +63,7 @@ const calls = [
   "PUT /topics/{topic}",
   "GET /retained",
   "DELETE /retained",
-  ...["policies", "groups", "providers", "histories"].flatMap(named),
+  ...["policies", "groups", "providers", "histories", "tenants"].flatMap(named),
   "GET /histories/{name}/messages",
   "POST /tickets",
   "POST /revocations",

@@ -2,6 +2,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Counters } from "../core/ports/telemetry.ts";
 import type { BrokerGauges } from "./broker-gauges.ts";
+import { addTenantMetrics, type MeasuredTenant } from "./tenant-metrics.ts";
 
 const EVENT_LOOP_RESOLUTION_MS = 10;
 const QUANTILES = [50, 90, 99, 99.9] as const;
@@ -16,7 +17,12 @@ export class Metrics {
   });
   readonly #commits: Histogram;
 
-  constructor(counters: Counters, gauges: BrokerGauges) {
+  readonly #tenants: () => Iterable<MeasuredTenant>;
+
+  /** @param counters of all tenants together, as of now */
+  constructor(counters: () => Counters, gauges: BrokerGauges, tenants: () => Iterable<MeasuredTenant>) {
+    this.#tenants = tenants;
+    addTenantMetrics(this.#registry, tenants);
     const registers = [this.#registry];
     collectDefaultMetrics({ register: this.#registry });
     this.#addCounters(counters);
@@ -35,9 +41,16 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** In the text format of Prometheus. */
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  /**
+   * In the text format of Prometheus.
+   *
+   * @param tenant the id of one that alone is shown; undefined: the broker with all of them
+   */
+  text(tenant?: string): Promise<string> {
+    if (tenant === undefined) return this.#registry.metrics();
+    const registry = new Registry();
+    addTenantMetrics(registry, () => [...this.#tenants()].filter(({ id }) => id === tenant));
+    return registry.metrics();
   }
 
   /** For the engine: a batch took this long from its first write until it was durable. */
@@ -50,46 +63,54 @@ export class Metrics {
     this.#registry.clear();
   }
 
-  #addCounters(counters: Counters): void {
-    const { messagesReceived, messagesSent, messagesDropped, authFailures, limitReached } = counters;
+  #addCounters(counters: () => Counters): void {
     this.#counterBy(
       "weir_messages_received_total",
       "Messages that clients published",
       "qos",
-      () => messagesReceived,
+      () => counters().messagesReceived,
     );
-    this.#counterBy("weir_messages_sent_total", "Messages sent to clients", "qos", () => messagesSent);
+    this.#counterBy(
+      "weir_messages_sent_total",
+      "Messages sent to clients",
+      "qos",
+      () => counters().messagesSent,
+    );
     this.#counterBy(
       "weir_messages_dropped_total",
       "Messages that somebody did not get",
       "reason",
-      () => messagesDropped,
+      () => counters().messagesDropped,
     );
     this.#counterBy(
       "weir_auth_failures_total",
       "Connections and calls that were refused",
       "reason",
-      () => authFailures,
+      () => counters().authFailures,
     );
     this.#counterBy(
       "weir_limit_reached_total",
       "How often a bound of the configuration has refused, dropped, cut off or held up somebody",
       "limit",
-      () => limitReached,
+      () => counters().limitReached,
     );
-    this.#counter("weir_publish_denied_total", "Messages that an ACL refused", () => counters.publishDenied);
+    this.#counter(
+      "weir_publish_denied_total",
+      "Messages that an ACL refused",
+      () => counters().publishDenied,
+    );
     this.#counter(
       "weir_subscribe_denied_total",
       "Subscriptions that an ACL refused",
-      () => counters.subscribeDenied,
+      () => counters().subscribeDenied,
     );
-    this.#counter("weir_received_bytes_total", "Bytes from MQTT clients", () => counters.bytesReceived);
-    this.#counter("weir_sent_bytes_total", "Bytes to MQTT clients", () => counters.bytesSent);
-    this.#counter("weir_connections_total", "Connections accepted so far", () => counters.connectionsTotal);
+    this.#counter("weir_received_bytes_total", "Bytes from MQTT clients", () => counters().bytesReceived);
+    this.#counter("weir_sent_bytes_total", "Bytes to MQTT clients", () => counters().bytesSent);
+    this.#counter("weir_connections_total", "Connections accepted so far", () => counters().connectionsTotal);
     this.#counter(
       "weir_connections_refused_total",
       "Connections refused so far",
-      () => counters.connectionsRefused,
+      () => counters().connectionsRefused,
     );
   }
 

@@ -15,18 +15,14 @@ function sysTopics(intervalMs: number): SysTopics {
   return new SysTopics({
     tenant: "default",
     version: "1.2.3",
-    counters,
+    counters: () => counters,
     gauges: {
       connections: () => connected,
-      handshakes: () => 0,
-      connectsWaiting: () => 0,
       sessions: () => 5,
       subscriptions: () => 6,
       retained: () => 7,
       queued: () => 8,
       logBytes: () => 9,
-      isDiskFull: () => false,
-      failingProviders: () => 0,
     },
     clock,
     logger: { debug: silent, info: silent, warn: silent, error: silent },
@@ -50,6 +46,7 @@ beforeEach(() => {
 describe("$SYS/broker", () => {
   it("tells version, uptime, clients, traffic, subscriptions, retained, load", () => {
     counters.messagesReceived[1] = 60;
+    counters.sessionsExpired = 4;
     const topics = sysTopics(10_000);
     topics.start();
     const expected = {
@@ -58,6 +55,7 @@ describe("$SYS/broker", () => {
       "clients/connected": "3",
       "clients/disconnected": "2",
       "clients/total": "5",
+      "clients/expired": "4",
       "clients/maximum": "3",
       "publish/messages/received": "60",
       "subscriptions/count": "6",

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../core/ports/clock.ts";
 import type { Counters, Logger } from "../core/ports/telemetry.ts";
-import type { BrokerGauges } from "./broker-gauges.ts";
+import type { TenantGauges } from "./broker-gauges.ts";
 import { LOAD_MINUTES, LoadAverage } from "./load-average.ts";
 
 /** What is published: as the broker itself, to no log. */
@@ -12,11 +12,19 @@ export interface SysMessage {
   readonly retain: true;
 }
 
+/** What is counted of a tenant; and of the broker also the bytes and the connections of whoever came. */
+export type SysCounters = Pick<
+  Counters,
+  "messagesReceived" | "messagesSent" | "messagesDropped" | "sessionsExpired"
+> &
+  Partial<Pick<Counters, "bytesReceived" | "bytesSent" | "connectionsTotal" | "connectionsRefused">>;
+
 export interface SysTopicsOptions {
   readonly tenant: string;
   readonly version: string;
-  readonly counters: Counters;
-  readonly gauges: BrokerGauges;
+  /** As of now. */
+  readonly counters: () => SysCounters;
+  readonly gauges: TenantGauges;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Milliseconds between two looks; 0: never. */
@@ -32,7 +40,6 @@ export class SysTopics {
   readonly #startedAtMs: number;
   readonly #published = new Map<string, string>();
   readonly #loads: ReadonlyMap<string, LoadAverage>;
-  readonly #totals: Readonly<Record<string, () => number>>;
   #lookedAtMs: number;
   #maximum = 0;
   #timer: Timer | undefined;
@@ -40,10 +47,8 @@ export class SysTopics {
   constructor(options: SysTopicsOptions) {
     this.#options = options;
     this.#startedAtMs = this.#lookedAtMs = options.clock.nowMs();
-    this.#totals = loadTotals(options.counters);
-    this.#loads = new Map(
-      Object.entries(this.#totals).map(([name, read]) => [name, new LoadAverage(read())]),
-    );
+    const totals = Object.entries(loadTotals(options.counters()));
+    this.#loads = new Map(totals.map(([name, total]) => [name, new LoadAverage(total)]));
   }
 
   start(): void {
@@ -66,7 +71,8 @@ export class SysTopics {
 
   #average(): void {
     const nowMs = this.#options.clock.nowMs();
-    for (const [name, load] of this.#loads) load.add(this.#totals[name]?.() ?? 0, nowMs - this.#lookedAtMs);
+    const totals = loadTotals(this.#options.counters());
+    for (const [name, load] of this.#loads) load.add(totals[name] ?? 0, nowMs - this.#lookedAtMs);
     this.#lookedAtMs = nowMs;
   }
 
@@ -86,7 +92,7 @@ export class SysTopics {
       version: `weir version ${version}`,
       uptime: `${Math.floor((clock.nowMs() - this.#startedAtMs) / 1_000)} seconds`,
       ...this.#clientValues(),
-      ...trafficValues(this.#options.counters),
+      ...trafficValues(this.#options.counters()),
       "subscriptions/count": gauges.subscriptions(),
       "retained messages/count": gauges.retained(),
       "store/messages/count": gauges.queued(),
@@ -104,6 +110,7 @@ export class SysTopics {
       "clients/disconnected": total - connected,
       "clients/total": total,
       "clients/maximum": this.#maximum,
+      "clients/expired": this.#options.counters().sessionsExpired,
     };
   }
 
@@ -117,7 +124,7 @@ export class SysTopics {
 }
 
 /** Where mosquitto counts packets of every kind, application messages are counted: that is what the hot path counts. */
-function trafficValues(counters: Counters): Readonly<Record<string, number>> {
+function trafficValues(counters: SysCounters): Readonly<Record<string, number>> {
   const received = sum(counters.messagesReceived);
   const sent = sum(counters.messagesSent);
   return {
@@ -126,23 +133,35 @@ function trafficValues(counters: Counters): Readonly<Record<string, number>> {
     "publish/messages/received": received,
     "publish/messages/sent": sent,
     "publish/messages/dropped": sum(counters.messagesDropped),
-    "bytes/received": counters.bytesReceived,
-    "bytes/sent": counters.bytesSent,
+    ...known("bytes/received", counters.bytesReceived),
+    ...known("bytes/sent", counters.bytesSent),
   };
 }
 
-function loadTotals(counters: Counters): Readonly<Record<string, () => number>> {
+function loadTotals(counters: SysCounters): Readonly<Record<string, number>> {
+  const {
+    messagesReceived,
+    messagesSent,
+    messagesDropped,
+    connectionsTotal,
+    connectionsRefused = 0,
+  } = counters;
+  const sockets = connectionsTotal === undefined ? undefined : connectionsTotal + connectionsRefused;
   return {
-    "messages/received": () => sum(counters.messagesReceived),
-    "messages/sent": () => sum(counters.messagesSent),
-    "publish/received": () => sum(counters.messagesReceived),
-    "publish/sent": () => sum(counters.messagesSent),
-    "publish/dropped": () => sum(counters.messagesDropped),
-    "bytes/received": () => counters.bytesReceived,
-    "bytes/sent": () => counters.bytesSent,
-    connections: () => counters.connectionsTotal,
-    sockets: () => counters.connectionsTotal + counters.connectionsRefused,
+    "messages/received": sum(messagesReceived),
+    "messages/sent": sum(messagesSent),
+    "publish/received": sum(messagesReceived),
+    "publish/sent": sum(messagesSent),
+    "publish/dropped": sum(messagesDropped),
+    ...known("bytes/received", counters.bytesReceived),
+    ...known("bytes/sent", counters.bytesSent),
+    ...known("connections", connectionsTotal),
+    ...known("sockets", sockets),
   };
+}
+
+function known(name: string, count: number | undefined): Readonly<Record<string, number>> {
+  return count === undefined ? {} : { [name]: count };
 }
 
 function sum(counts: Readonly<Record<string | number, number>>): number {

@@ -136,6 +136,11 @@ export class NamedObjects<T> {
     return this.#inTurn(() => this.#delete(keyOf(tenant, name), ifVersion));
   }
 
+  /** All of a tenant, one after the other. Rejects with EngineError. */
+  async deleteAll(tenant: string): Promise<void> {
+    for (const { name } of this.list(tenant, undefined, Infinity)) await this.delete(tenant, name);
+  }
+
   async #put(
     tenant: string,
     name: string,

@@ -28,6 +28,11 @@ export const limitNames = [
   "limits.queuedBytes",
   "limits.queuedAgeS",
   "limits.maxSessions",
+  "limits.sessions",
+  "limits.connections",
+  "limits.publishRate",
+  "limits.publishBytesRate",
+  "limits.subscriptions",
   "limits.maxRetainedMessages",
   "limits.diskReserveBytes",
   "mqtt.maxPacketBytes",
@@ -51,6 +56,26 @@ export interface Counters {
   bytesSent: number;
   connectionsTotal: number;
   connectionsRefused: number;
+  /** Sessions whose time without a connection was over. */
+  sessionsExpired: number;
+}
+
+/** What all of them have counted together, as of now. */
+export function sumCounters(all: Iterable<Counters>): Counters {
+  const sum = createCounters();
+  for (const counters of all) addTo(sum as unknown as Counts, counters as unknown as Counts);
+  return sum;
+}
+
+interface Counts {
+  [name: string]: number | Record<string, number>;
+}
+
+function addTo(sum: Counts, counts: Counts): void {
+  for (const [name, count] of Object.entries(counts)) {
+    if (typeof count === "number") sum[name] = ((sum[name] as number | undefined) ?? 0) + count;
+    else addTo(sum[name] as Counts, count);
+  }
 }
 
 export function createCounters(): Counters {
@@ -66,6 +91,7 @@ export function createCounters(): Counters {
     bytesSent: 0,
     connectionsTotal: 0,
     connectionsRefused: 0,
+    sessionsExpired: 0,
   };
 }
 

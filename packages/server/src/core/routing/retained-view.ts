@@ -28,7 +28,7 @@ export class RetainedView {
   readonly #store: RetainedStore;
   readonly #kv: Kv;
   readonly #topicOf: (name: string) => TopicName;
-  readonly #maxMessages: number;
+  readonly #maxMessages: () => number;
   readonly #dirty = new Set<string>();
   /** By topic: the newest of the messages that the log has still to take. */
   readonly #staged = new Map<string, Layer>();
@@ -38,7 +38,7 @@ export class RetainedView {
     store: RetainedStore,
     kv: Kv,
     topicOf: (name: string) => TopicName,
-    maxMessages: number = Infinity,
+    maxMessages: () => number = () => Infinity,
   ) {
     this.#store = store;
     this.#maxMessages = maxMessages;
@@ -53,7 +53,7 @@ export class RetainedView {
 
   /** Whether there may be a retained message more, if it takes one: it clears or replaces another where it does not. */
   hasRoomFor({ payload, topic }: Pick<Message, "payload" | "topic">): boolean {
-    if (payload.length === 0 || this.#store.count < this.#maxMessages) return true;
+    if (payload.length === 0 || this.#store.count < this.#maxMessages()) return true;
     return this.#store.get(topic.levels) !== undefined;
   }
 

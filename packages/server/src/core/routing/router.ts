@@ -10,6 +10,7 @@ import {
   type Subscription as Stoppable,
 } from "../ports/engine.ts";
 import type { Clock } from "../ports/clock.ts";
+import { defaultTenantSettings, type TenantSettings } from "../access/tenant-settings.ts";
 import type { Message, TopicName } from "../ports/message.ts";
 import type { Counters, DropReason, Logger } from "../ports/telemetry.ts";
 import { Histories } from "../history/histories.ts";
@@ -36,6 +37,9 @@ import { type Topic, TopicTable } from "./topic-table.ts";
 
 export interface RouterOptions {
   readonly tenant: string;
+  /** What people call the tenant; its id by default. */
+  readonly tenantName?: string;
+  readonly settings?: TenantSettings;
   readonly log: Log;
   readonly retainedKv: Kv;
   readonly maxRetainedMessages: number;
@@ -72,6 +76,9 @@ const feedRetryMs = 1_000;
 /** One tenant's topic space: who gets what, directly or by the log. */
 export class Router implements ShareGroupHome {
   readonly tenant: string;
+  readonly tenantName: string;
+  /** As of now: another one after each change of the tenant. */
+  settings: TenantSettings;
   readonly retained: RetainedStore = new RetainedStore();
   readonly retainedView: RetainedView;
   readonly histories: Histories;
@@ -99,6 +106,8 @@ export class Router implements ShareGroupHome {
 
   constructor(options: RouterOptions) {
     this.tenant = options.tenant;
+    this.tenantName = options.tenantName ?? options.tenant;
+    this.settings = options.settings ?? defaultTenantSettings;
     this.#log = options.log;
     this.#clock = options.clock;
     this.#counters = options.counters;
@@ -110,7 +119,7 @@ export class Router implements ShareGroupHome {
       this.retained,
       options.retainedKv,
       (name) => this.topic(name),
-      options.maxRetainedMessages,
+      () => Math.min(options.maxRetainedMessages, this.settings.limits.retainedMessages ?? Infinity),
     );
   }
 
@@ -213,6 +222,11 @@ export class Router implements ShareGroupHome {
    */
   needsLog(message: Message): boolean {
     return message.qos > 0 && (message.retain || this.recipientsOf(message.topic as Topic).needsLog);
+  }
+
+  /** With who published it, where the tenant asks for that. */
+  attributed(message: Message): Message {
+    return this.settings.verifiedPublisher ? withVerifiedPublisher(message) : message;
   }
 
   hasRecipients(message: Message): boolean {

@@ -3,12 +3,13 @@ import { ReasonCode } from "@weir/protocol";
 import type { Authenticator } from "../access/authenticator.ts";
 import type { HistoryDeclaration } from "../history/history-declaration.ts";
 import type { Principal } from "../access/principal.ts";
+import { systemTenant, type Tenant } from "../access/tenant-book.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Message, Publisher } from "../ports/message.ts";
 import type { Counters, Logger } from "../ports/telemetry.ts";
 import type { Link, Peer } from "../ports/transport.ts";
-import { Router } from "../routing/router.ts";
+import type { Router } from "../routing/router.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { Client } from "./client.ts";
 import type { ClientServices } from "./client-services.ts";
@@ -18,7 +19,10 @@ import { isWithinLimits, refusalOf, refusalText, tooManyRetained } from "./publi
 import { recoverTenant } from "./recovery.ts";
 import { readableRetained } from "./retained-delivery.ts";
 import { RemoteSubscriber } from "./remote-subscriber.ts";
+import type { Session } from "./session.ts";
 import { SessionDirectory } from "./session-directory.ts";
+import { isTransportOn, type TenantSpace } from "./tenant-space.ts";
+import { TenantSpaces } from "./tenant-spaces.ts";
 
 export interface CoreOptions {
   readonly engine: Engine;
@@ -29,6 +33,8 @@ export interface CoreOptions {
   /** At least 128 random bits, as text that may stand in a URL. */
   readonly randomId: () => string;
   readonly limits: Limits;
+  /** Those that there are at the start; later ones are told by `addTenant`. Only `default` where it is left out. */
+  readonly tenants?: () => Iterable<Tenant>;
   /** The histories that are in force at the start; later ones are told by `declareHistory`. */
   readonly histories?: () => Iterable<DeclaredHistory>;
 }
@@ -55,22 +61,28 @@ export interface PublishRequest {
 
 export type PublishOutcome =
   | { readonly kind: "accepted" }
-  | { readonly kind: "refused"; readonly reasonCode: ReasonCode; readonly reason: string };
+  | {
+      readonly kind: "refused";
+      readonly reasonCode: ReasonCode;
+      readonly reason: string;
+      /** Milliseconds until it may be accepted, where it is too much at once. */
+      readonly waitMs?: number;
+    };
 
 const broker: Publisher = { sessionKey: "", realm: "", subject: "", clientId: "" };
 
 /** How long `stop` waits for what the engine has been given. */
 const drainMs = 5_000;
 
-/** The tenant that is always there. */
-const defaultTenant = "default";
+/** Sessions that are looked at in one turn of the event loop, after a change of their tenant. */
+const sliceSessions = 50;
 
 /** The broker without its sockets and stores: clients come by links, durable state by the engine. */
 export class BrokerCore {
   readonly sessions: SessionDirectory;
   readonly remoteSubscriber: RemoteSubscriber;
   readonly #options: CoreOptions;
-  readonly #routers = new Map<string, Router>();
+  readonly #spaces: TenantSpaces;
   readonly #services: ClientServices;
   readonly #checkpoint: Checkpoint;
   readonly #clients = new Set<Client>();
@@ -78,19 +90,20 @@ export class BrokerCore {
 
   constructor(options: CoreOptions) {
     this.#options = options;
-    const routerOf = (tenant: string): Router => this.#routerOf(tenant);
-    this.sessions = new SessionDirectory({ ...options, owners: options.engine.owners, routerOf });
+    const spaceOf = (tenant: string): TenantSpace => this.#spaces.get(tenant);
+    this.sessions = new SessionDirectory({ ...options, owners: options.engine.owners, spaceOf });
     this.#services = {
       ...options,
       directory: this.sessions,
-      routerOf,
+      spaceOf,
       isServing: () => this.#isServing,
       connectionCount: () => this.#clients.size,
       isDiskFull: () => options.engine.health().isFull,
     };
     this.remoteSubscriber = new RemoteSubscriber(this.#services);
-    this.#checkpoint = new Checkpoint({ ...options, directory: this.sessions, routers: this.#routers });
-    this.#addRouter(defaultTenant);
+    this.#spaces = new TenantSpaces(options, (counters) => ({ ...this.#services, counters }));
+    const routers = (): readonly Router[] => this.#routers;
+    this.#checkpoint = new Checkpoint({ ...options, directory: this.sessions, routers });
   }
 
   /** Network connections, whether or not their CONNECT was accepted yet. */
@@ -104,24 +117,88 @@ export class BrokerCore {
 
   /** False: what waits for persistent sessions is still being looked for. */
   get isRecovered(): boolean {
-    return [...this.#routers.values()].every((router) => router.isRecovered);
+    return this.#routers.every((router) => router.isRecovered);
   }
 
   /** Recovers what the engine has; CONNECT is answered when this resolves. The outboxes follow. */
   async start(): Promise<void> {
-    for (const router of this.#routers.values()) await router.histories.load();
+    for (const tenant of this.#options.tenants?.() ?? [systemTenant]) this.#open(tenant);
+    for (const router of this.#routers) await router.histories.load();
     for (const history of this.#options.histories?.() ?? []) this.declareHistory(history);
-    for (const router of this.#routers.values()) await router.histories.save();
-    for (const router of this.#routers.values()) {
-      const rebuildOutboxes = await recoverTenant({
-        router,
-        engine: this.#options.engine,
-        directory: this.sessions,
-      });
-      void rebuildOutboxes().then(() => this.#startTail(router), ignoreClosed);
-    }
+    for (const router of this.#routers) await router.histories.save();
+    for (const router of this.#routers) await this.#recover(router);
     this.#checkpoint.start();
     this.#isServing = true;
+  }
+
+  async #recover(router: Router): Promise<void> {
+    const { engine } = this.#options;
+    const rebuildOutboxes = await recoverTenant({ router, engine, directory: this.sessions });
+    void rebuildOutboxes().then(() => this.#startTail(router), ignoreClosed);
+  }
+
+  // ---------------------------------------------------------------- tenants
+
+  /** A new tenant is served from now on. Resolves when its log flows; rejects with EngineError. */
+  addTenant(tenant: Tenant): Promise<void> {
+    return this.#recover(this.#open(tenant));
+  }
+
+  /** Its settings count from now on; connections by ways that are switched off end (0x98), in slices. */
+  async changeTenant(tenant: Tenant): Promise<void> {
+    this.#spaces.get(tenant.id).router.settings = tenant.settings;
+    await this.#forEachSession(tenant.id, async ({ attachment }) => {
+      if (attachment && !isTransportOn(tenant, attachment.peer.transport))
+        attachment.end(ReasonCode.administrativeAction);
+      else attachment?.limitsChanged();
+    });
+  }
+
+  /** Ends all that is of it: connections (0x98) and sessions; nothing of it is written any more when this resolves. */
+  async removeTenant(id: string): Promise<void> {
+    const { router } = this.#spaces.get(id);
+    while (!this.sessions.list(id).next().done)
+      await this.#forEachSession(id, (session) => this.sessions.endForGood(session));
+    router.stop();
+    this.#spaces.remove(id);
+    await this.#checkpoint.forget(id);
+  }
+
+  /** Undefined: there is no such tenant. */
+  space(tenant: string): TenantSpace | undefined {
+    return this.#spaces.find(tenant);
+  }
+
+  /** Of each tenant. */
+  get spaces(): Iterable<TenantSpace> {
+    return this.#spaces.all;
+  }
+
+  /** What was counted, whosever it was. */
+  get totals(): Counters {
+    return this.#spaces.totals;
+  }
+
+  get #routers(): readonly Router[] {
+    return [...this.#spaces.all].map(({ router }) => router);
+  }
+
+  #open(tenant: Tenant): Router {
+    const { router } = this.#spaces.find(tenant.id) ?? this.#spaces.add(tenant);
+    router.settings = tenant.settings;
+    return router;
+  }
+
+  async #forEachSession(tenant: string, visit: (session: Session) => Promise<void>): Promise<void> {
+    let slice: Promise<void>[] = [];
+    for (const session of this.sessions.list(tenant)) {
+      slice.push(visit(session));
+      if (slice.length < sliceSessions) continue;
+      await Promise.all(slice);
+      slice = [];
+      await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
+    }
+    await Promise.all(slice);
   }
 
   #startTail(router: Router): void {
@@ -146,7 +223,7 @@ export class BrokerCore {
         reason: "not a topic name within the limits",
       };
     }
-    const router = this.#routerOf(tenant);
+    const { router, usage } = this.#spaces.get(tenant);
     const topic = router.topic(request.topic);
     const attempt = { topic, qos, retain, responseTopic: properties?.responseTopic };
     const refusal = principal && refusalOf(principal.policy, attempt);
@@ -158,7 +235,10 @@ export class BrokerCore {
       this.#options.counters.limitReached["limits.maxRetainedMessages"] += 1;
       return { kind: "refused", reasonCode: ReasonCode.quotaExceeded, reason: tooManyRetained };
     }
-    await router.publish(this.#messageOf(request, router));
+    const waitMs = (principal && usage.meterOf(principal)?.take(request.payload.length)) ?? 0;
+    if (waitMs > 0)
+      return { kind: "refused", reasonCode: ReasonCode.quotaExceeded, reason: "too much a second", waitMs };
+    await router.publish(router.attributed(this.#messageOf(request, router)));
     return { kind: "accepted" };
   }
 
@@ -207,23 +287,11 @@ export class BrokerCore {
     await this.sessions.stop();
     for (const client of this.#clients) client.close();
     await this.#checkpoint.stop();
-    for (const router of this.#routers.values()) router.stop();
+    for (const router of this.#routers) router.stop();
   }
 
   #routerOf(tenant: string): Router {
-    const router = this.#routers.get(tenant);
-    if (!router) throw new RangeError(`there is no tenant ${tenant}`);
-    return router;
-  }
-
-  #addRouter(tenant: string): void {
-    const { engine } = this.#options;
-    const { log, epoch } = engine;
-    const retainedKv = engine.kv(`retained/${tenant}`);
-    const historiesKv = engine.kv(`history-starts/${tenant}`);
-    const { maxRetainedMessages } = this.#options.limits;
-    const kept = { log, epoch, retainedKv, historiesKv, maxRetainedMessages };
-    this.#routers.set(tenant, new Router({ ...this.#options, ...kept, tenant }));
+    return this.#spaces.get(tenant).router;
   }
 
   #messageOf(request: PublishRequest, router: Router): Message {

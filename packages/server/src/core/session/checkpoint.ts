@@ -16,7 +16,8 @@ export interface CheckpointOptions {
   readonly logger: Logger;
   readonly limits: Limits;
   readonly directory: SessionDirectory;
-  readonly routers: ReadonlyMap<string, Router>;
+  /** As of now. */
+  readonly routers: () => Iterable<Router>;
 }
 
 /** When the log was last asked to forget, and what it had to keep. */
@@ -66,12 +67,18 @@ export class Checkpoint {
     await this.run();
   }
 
+  /** A tenant that is no longer there is left alone from when this resolves on. */
+  async forget(tenant: string): Promise<void> {
+    await this.#running;
+    for (const byTenant of [this.#released, this.#sweeps, this.#groupKeys]) byTenant.delete(tenant);
+  }
+
   /** One checkpoint; never rejects. */
   async run(): Promise<void> {
     const { routers, directory, logger } = this.#options;
     this.#count += 1;
     try {
-      for (const router of routers.values()) await this.#checkpoint(router, directory);
+      for (const router of routers()) await this.#checkpoint(router, directory);
     } catch (error) {
       logger.warn({ error: String(error) }, "a checkpoint could not be saved; the next one tries again");
     }

@@ -1,9 +1,9 @@
 import type { Authenticator } from "../access/authenticator.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Counters, Logger } from "../ports/telemetry.ts";
-import type { Router } from "../routing/router.ts";
 import type { Limits } from "./limits.ts";
 import type { SessionDirectory } from "./session-directory.ts";
+import type { TenantSpace } from "./tenant-space.ts";
 
 /** What the handling of a client's packets needs of the broker. */
 export interface ClientServices {
@@ -14,7 +14,8 @@ export interface ClientServices {
   readonly limits: Limits;
   readonly directory: SessionDirectory;
   readonly randomId: () => string;
-  readonly routerOf: (tenant: string) => Router;
+  /** Throws where there is no such tenant. */
+  readonly spaceOf: (tenant: string) => TenantSpace;
   /** False while the broker is starting or stopping: CONNECT is refused with 0x88. */
   readonly isServing: () => boolean;
   readonly connectionCount: () => number;

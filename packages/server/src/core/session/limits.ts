@@ -1,5 +1,13 @@
 import type { QueuePolicy } from "../access/principal-limits.ts";
 
+/**
+ * What becomes of a publish beyond its rate: the connection is read no further for a while; the message is refused (0x97;
+ * at QoS 0 dropped); or the connection ends (0x96).
+ */
+export const overRates = ["back-pressure", "refuse", "disconnect"] as const;
+
+export type OverRate = (typeof overRates)[number];
+
 /** The named bounds of the core (product.md, "Delivery"). Where a token sets its own, the lower one counts. */
 export interface Limits {
   readonly maxConnections: number;
@@ -22,6 +30,7 @@ export interface Limits {
   readonly queuedAgeS: number;
   /** What becomes of a session's queue at its bounds. */
   readonly queuePolicy: QueuePolicy;
+  readonly overRate: OverRate;
   /** Sessions that outlive their connections. */
   readonly maxSessions: number;
   /** Of a tenant. */
@@ -50,6 +59,7 @@ export const defaultLimits: Limits = {
   queuedBytes: 4 * 1_073_741_824,
   queuedAgeS: 7 * 86_400,
   queuePolicy: "drop-oldest",
+  overRate: "back-pressure",
   maxSessions: 1_000_000,
   maxRetainedMessages: 1_000_000,
   directQueuedMessages: 10_000,

@@ -2,7 +2,7 @@ import { parseShareFilter, type Qos, ReasonCode, type SubscriptionRequest } from
 import { isClientTopicFilter } from "./client-topics.ts";
 import { sendRetained } from "./retained-delivery.ts";
 import type { Session } from "./session.ts";
-import { subscribeRefusal, type SubscribeBounds } from "./subscribe-rules.ts";
+import { isTooWide, subscribeRefusal, type SubscribeBounds } from "./subscribe-rules.ts";
 import type { Grant } from "./subscriptions.ts";
 
 /** What somebody asks for in the place of a session's client. */
@@ -58,8 +58,10 @@ export class RemoteSubscriber {
 }
 
 /** `$client/…` is the client's own, and nobody subscribes to that for it. */
-function mayRead({ principal }: Session, topicFilter: string, qos: Qos): boolean {
-  if (principal.ended || isClientTopicFilter(topicFilter)) return false;
+function mayRead(session: Session, topicFilter: string, qos: Qos): boolean {
+  const { principal } = session;
+  if (principal.ended || isClientTopicFilter(topicFilter) || isTooWide(session, topicFilter, qos))
+    return false;
   const filter = parseShareFilter(topicFilter)?.filter ?? topicFilter;
   return principal.policy.effectiveFilters(filter, qos).filters.length > 0;
 }

@@ -1,13 +1,16 @@
 import type { ConnectPacket, ProtocolVersion, Qos, ReasonCode } from "@weir/protocol";
 import type { Policy } from "../access/policy.ts";
+import type { Principal } from "../access/principal.ts";
 import type { Publisher } from "../ports/message.ts";
 import type { Link, Peer } from "../ports/transport.ts";
 import type { Topic } from "../routing/topic-table.ts";
 import { type AckListener, AckQueue } from "./ack-queue.ts";
 import type { ClientServices } from "./client-services.ts";
 import { LazyMap } from "./lazy-map.ts";
+import type { PublishMeter } from "./publish-meter.ts";
 import type { Attachment, Session } from "./session.ts";
 import type { ConnectionEnd } from "./session-directory.ts";
+import type { TenantSpace } from "./tenant-space.ts";
 
 /** The last publish that the policy allowed: publishers repeat themselves. */
 interface AllowedPublish {
@@ -28,6 +31,9 @@ interface ServedClient {
   readonly link: Link;
   readonly peer: Peer;
 }
+
+/** Then it is looked at again: the rate may be another one. */
+const longestHoldMs = 10_000;
 
 /** A connection whose CONNECT was accepted: what its packets are handled with. */
 export class ServedConnection implements Attachment, AckListener {
@@ -55,6 +61,9 @@ export class ServedConnection implements Attachment, AckListener {
   /** PUBLISHes of QoS 1 and 2 that have not had their last acknowledgement: the client may have `receiveMaximum`. */
   #unacknowledged = 0;
   #isHeldBack = false;
+  /** What its publishes are drawn from; undefined: they have no rate. */
+  meter: PublishMeter | undefined;
+  #isOverRate = false;
   /** The QoS 2 ids among them. */
   readonly #inbound = new LazyMap<number, true>();
 
@@ -79,6 +88,24 @@ export class ServedConnection implements Attachment, AckListener {
     this.sendsProblemInformation = packet.properties.requestProblemInformation ?? true;
     this.authenticationMethod = packet.properties.authenticationMethod;
     this.acks = new AckQueue(link, this);
+    this.#space.usage.connected(session.principal);
+    this.limitsChanged();
+  }
+
+  get #space(): TenantSpace {
+    return this.services.spaceOf(this.session.tenant);
+  }
+
+  limitsChanged(): void {
+    this.meter = this.#space.usage.meterOf(this.session.principal);
+  }
+
+  /** Another principal of the same identity has the session: it may count with others. */
+  principalReplaced(before: Principal): void {
+    const { usage } = this.#space;
+    usage.disconnected(before);
+    usage.connected(this.session.principal);
+    this.limitsChanged();
   }
 
   /** Ends the connection for what the broker has found or decided: DISCONNECT where the protocol has it, then the close. */
@@ -96,6 +123,7 @@ export class ServedConnection implements Attachment, AckListener {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.link.close();
+    this.#space.usage.disconnected(this.session.principal);
     this.services.directory.closed(this.session, this, how);
   }
 
@@ -120,8 +148,24 @@ export class ServedConnection implements Attachment, AckListener {
     else if (reasonCode >= 0x80) this.#refused(packetId);
     if (this.#isHeldBack && this.acks.length * 2 <= this.services.limits.receiveMaximum) {
       this.#isHeldBack = false;
-      this.link.pause(false);
+      this.#readOn();
     }
+  }
+
+  /** It has published too much: reading stops for so long. */
+  holdUp(waitMs: number): void {
+    if (this.#isOverRate) return;
+    this.#isOverRate = true;
+    this.link.pause(true);
+    this.services.clock.after(Math.min(waitMs, longestHoldMs), () => {
+      this.#isOverRate = false;
+      this.#readOn();
+    });
+  }
+
+  #readOn(): void {
+    const isDraining = !this.services.isServing();
+    if (!this.#isHeldBack && !this.#isOverRate && !isDraining) this.link.pause(false);
   }
 
   /** The client is done with the message; had PUBREC not left, it would send it again. */

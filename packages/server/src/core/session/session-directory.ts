@@ -4,19 +4,20 @@ import { identityKey, type Principal, type PrincipalEnd } from "../access/princi
 import type { Clock, Timer } from "../ports/clock.ts";
 import { EngineError, type Owners, type StoredRecord } from "../ports/engine.ts";
 import type { Counters, Logger } from "../ports/telemetry.ts";
-import type { Router } from "../routing/router.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import type { Limits } from "./limits.ts";
 import { Reindexer } from "./reindexer.ts";
 import { type Attachment, Session, type SessionKeeper } from "./session.ts";
 import { sessionKey } from "./session-key.ts";
 import type { SessionRecord } from "./session-record.ts";
+import type { TenantSpace } from "./tenant-space.ts";
 import { TokenIndex } from "./token-index.ts";
 import { WillPublisher } from "./will-publisher.ts";
 
 export interface SessionDirectoryOptions {
   readonly owners: Owners;
-  readonly routerOf: (tenant: string) => Router;
+  /** Throws where there is no such tenant. */
+  readonly spaceOf: (tenant: string) => TenantSpace;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly logger: Logger;
@@ -42,10 +43,10 @@ type PrepareRequest = Pick<OpenRequest, "principal" | "expiryS" | "will">;
 /** How a connection came to its end. */
 export type ConnectionEnd = "lost" | "disconnected";
 
-/** One session more than `limits.maxSessions` would have to outlive its connection. */
+/** One session more than `limits.maxSessions`, or than the tenant's `limits.sessions`, would have to outlive its connection. */
 export class SessionLimitError extends EngineError {
   constructor(maxSessions: number) {
-    super("overloaded", `there are ${maxSessions} persistent sessions, as many as limits.maxSessions allows`);
+    super("overloaded", `there are ${maxSessions} persistent sessions, as many as there may be`);
     this.name = "SessionLimitError";
   }
 }
@@ -65,6 +66,7 @@ export class SessionDirectory implements SessionKeeper {
   readonly #ending = new Map<string, Promise<void>>();
   /** Sessions with a record. */
   #keptCount = 0;
+  readonly #keptOf = new Map<string, number>();
   readonly #wills: WillPublisher;
   readonly #reindexer: Reindexer;
 
@@ -97,6 +99,11 @@ export class SessionDirectory implements SessionKeeper {
 
   ofToken(tenant: string, tokenId: string): Iterable<Session> {
     return this.#byToken.of(tenant, tokenId);
+  }
+
+  /** Whether a connection serves the session that the principal would get. */
+  isServed({ tenant, identity, clientId }: Principal): boolean {
+    return this.#byKey.get(sessionKey(tenant, identity, clientId))?.attachment !== undefined;
   }
 
   /** The session that a principal has now; undefined: none, or another of its identity has it. */
@@ -218,23 +225,31 @@ export class SessionDirectory implements SessionKeeper {
     );
   }
 
+  /** Its tenant is gone, and with it its rights: nothing of the session remains, nor its will. */
+  async endForGood(session: Session): Promise<void> {
+    if (!session.principal.ended) this.endPrincipal(session, "deleted");
+    await this.end(session, ReasonCode.administrativeAction, true);
+  }
+
   /** A session whose record was found at the start: it has no connection. */
   restore(session: Session): void {
     this.#add(session);
-    this.#keptCount += 1;
+    this.#countKept(session.tenant, 1);
     this.#wills.schedule(session, afterCrashS);
     this.#expireLater(session, Math.max(session.expiryS, session.will ? afterCrashS : 0));
   }
 
   /** A session as CONNECT or recovery needs it, not yet in the directory. */
   build(key: string, id: string, incarnation: string, principal: Principal): Session {
+    const { router, counters } = this.#options.spaceOf(principal.tenant);
     return new Session({
       ...this.#options,
+      counters,
       id,
       key,
       incarnation,
       principal,
-      router: this.#options.routerOf(principal.tenant),
+      router,
       keeper: this,
     });
   }
@@ -307,20 +322,37 @@ export class SessionDirectory implements SessionKeeper {
 
   /** In the engine, which has room for so many. */
   async #keep(session: Session): Promise<void> {
-    const { owners, limits, counters } = this.#options;
-    if (this.#keptCount >= limits.maxSessions) {
-      counters.limitReached["limits.maxSessions"] += 1;
-      throw new SessionLimitError(limits.maxSessions);
-    }
+    const { owners } = this.#options;
     const { tenant, identity } = session.principal;
-    this.#keptCount += 1;
+    this.#requireRoom(session);
+    this.#countKept(tenant, 1);
     try {
       const held = await owners.acquire("session", tenant, session.key, identityKey(tenant, identity));
       session.keepIn(owners, held);
     } catch (error) {
-      this.#keptCount -= 1;
+      this.#countKept(tenant, -1);
       throw error;
     }
+  }
+
+  #requireRoom({ tenant, router }: Session): void {
+    const { maxSessions } = this.#options.limits;
+    const maxOfTenant = router.settings.limits.sessions ?? Infinity;
+    const { limitReached } = this.#options.spaceOf(tenant).counters;
+    if (this.#keptCount >= maxSessions) {
+      limitReached["limits.maxSessions"] += 1;
+      throw new SessionLimitError(maxSessions);
+    }
+    if ((this.#keptOf.get(tenant) ?? 0) < maxOfTenant) return;
+    limitReached["limits.sessions"] += 1;
+    throw new SessionLimitError(maxOfTenant);
+  }
+
+  #countKept(tenant: string, change: 1 | -1): void {
+    const ofTenant = (this.#keptOf.get(tenant) ?? 0) + change;
+    this.#keptCount += change;
+    if (ofTenant > 0) this.#keptOf.set(tenant, ofTenant);
+    else this.#keptOf.delete(tenant);
   }
 
   #add(session: Session): void {
@@ -341,8 +373,13 @@ export class SessionDirectory implements SessionKeeper {
   }
 
   #expireLater(session: Session, delayS: number): void {
-    const timer = this.#options.clock.after(delayS * 1_000, () => void this.#forget(session));
+    const timer = this.#options.clock.after(delayS * 1_000, () => this.#expire(session));
     this.#expiries.set(session, timer);
+  }
+
+  #expire(session: Session): void {
+    this.#options.spaceOf(session.tenant).counters.sessionsExpired += 1;
+    void this.#forget(session);
   }
 
   /** The session ends: its will is due [MQTT-3.1.2-8], and nothing else of it remains [MQTT-4.1.0-2]. */
@@ -358,7 +395,7 @@ export class SessionDirectory implements SessionKeeper {
     this.#marked.delete(session);
     const { key, record } = session;
     if (!record) return willIsOut;
-    this.#keptCount -= 1;
+    this.#countKept(session.tenant, -1);
     const ended = willIsOut.then(() => this.#deleteRecord(session, record));
     this.#ending.set(key, ended);
     await ended;

@@ -8,6 +8,7 @@ import type { Session } from "./session.ts";
 export interface SessionView {
   readonly id: string;
   readonly clientId: string;
+  /** Its name. */
   readonly tenant: string;
   readonly identity: Identity;
   readonly tokenId?: string;
@@ -45,7 +46,7 @@ export function viewOf(session: Session): SessionView {
   return {
     id: session.id,
     clientId: session.clientId,
-    tenant: session.tenant,
+    tenant: session.router.tenantName,
     identity: principal.identity,
     ...(principal.tokenId !== undefined && { tokenId: principal.tokenId }),
     ...(principal.provider !== undefined && { provider: principal.provider }),

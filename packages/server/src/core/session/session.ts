@@ -33,6 +33,10 @@ export interface Attachment {
   /** The client's Receive Maximum. */
   readonly receiveMaximum: number;
   readonly connectedSinceMs: number;
+  /** What the session's principal may use is another amount now. */
+  limitsChanged(): void;
+  /** Another principal of the same identity has taken the connection over. */
+  principalReplaced(before: Principal): void;
   /** Ends the connection with a DISCONNECT (where the protocol has one), for what the broker has decided. */
   end(reasonCode: ReasonCode): void;
 }
@@ -289,12 +293,18 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.#planExpiryNotice();
   }
 
+  /** Call after `principal.limits` was replaced. */
+  limitsChanged(): void {
+    this.attachment?.limitsChanged();
+  }
+
   /** Another principal of the same identity takes the connection over; it counts from now on (semantics.md §1.13). */
   renew(principal: Principal): void {
     const before = this.principal;
     this.principal = principal;
     this.#keeper.principalReplaced(this, before);
     this.record?.mark("meta");
+    this.attachment?.principalReplaced(before);
     this.policyChanged();
     this.endChanged();
   }

@@ -1,4 +1,4 @@
-import { countLevels, isTopicFilter, ReasonCode } from "@weir/protocol";
+import { countLevels, isTopicFilter, parseShareFilter, type Qos, ReasonCode } from "@weir/protocol";
 import type { Counters, LimitName } from "../ports/telemetry.ts";
 import type { Limits } from "./limits.ts";
 import { countOverlong } from "./publish-rules.ts";
@@ -29,15 +29,24 @@ export function subscribeRefusal(
   return ReasonCode.quotaExceeded;
 }
 
+/** Whether the tenant refuses the filter, which the policy would narrow or check (product.md, "Subscribe"). */
+export function isTooWide({ router, principal }: Session, topicFilter: string, qos: Qos): boolean {
+  if (router.settings.wildcards === "narrow") return false;
+  const filter = parseShareFilter(topicFilter)?.filter ?? topicFilter;
+  const { narrowed, checked } = principal.policy.effectiveFilters(filter, qos);
+  return narrowed || checked;
+}
+
 /** What there is too much of for one more filter. Replacing a subscription is always possible. */
 function exceededLimit(
-  { subscriptions, record }: Session,
+  { subscriptions, record, principal }: Session,
   { limits: { maxSubscriptions, maxSubscriptionLevels }, isDiskFull }: SubscribeBounds,
   topicFilter: string,
 ): LimitName | undefined {
   if (subscriptions.has(topicFilter)) return undefined;
   if (record && isDiskFull()) return "limits.diskReserveBytes";
   if (subscriptions.size >= maxSubscriptions) return "limits.maxSubscriptions";
+  if (subscriptions.size >= (principal.limits?.subscriptions ?? Infinity)) return "limits.subscriptions";
   const levels = subscriptions.levelCount + countLevels(topicFilter);
   return levels > maxSubscriptionLevels ? "limits.maxSubscriptionLevels" : undefined;
 }

@@ -81,7 +81,7 @@ export class WillPublisher {
       frames: undefined,
     };
     try {
-      await session.router.publish(message);
+      await session.router.publish(session.router.attributed(message));
       session.record?.mark("meta");
     } catch (error) {
       this.#logger.error({ session: session.id, error: String(error) }, "a will could not be published");

@@ -8,6 +8,8 @@ import { countOverlong, isWithinLimits, refusalOf } from "../publish-rules.ts";
 import { ServedConnection } from "../served-connection.ts";
 import type { Session } from "../session.ts";
 import { SessionLimitError } from "../session-directory.ts";
+import { boundedExpiryS } from "../session-expiry.ts";
+import { isTransportOn } from "../tenant-space.ts";
 
 interface Refusal {
   readonly reasonCode: ReasonCode;
@@ -57,7 +59,13 @@ async function admit(client: Client, packet: ConnectPacket): Promise<Principal |
     authenticationData: packet.properties.authenticationData,
   });
   if (outcome.kind === "refused") return outcome;
-  return refuseWill(client, packet.will, outcome.principal) ?? outcome.principal;
+  const { principal } = outcome;
+  return (
+    refuseTransport(client, principal) ??
+    refuseWill(client, packet.will, principal) ??
+    refuseMore(client, principal, true) ??
+    principal
+  );
 }
 
 /** What needs no look at the credential. */
@@ -79,6 +87,24 @@ function isClientIdAcceptable(packet: ConnectPacket): boolean {
   return packet.protocolVersion === 4 && packet.cleanStart;
 }
 
+/** The tenant does not let anybody in who comes so. */
+function refuseTransport({ services, peer }: Client, { tenant }: Principal): Refusal | undefined {
+  if (isTransportOn(services.spaceOf(tenant).router, peer.transport)) return undefined;
+  return { reasonCode: ReasonCode.notAuthorized, reason: "protocol-off" };
+}
+
+/**
+ * As many are connected of the token, the identity or the tenant as may be.
+ *
+ * @param takesOver whether the connection that the session may have now still counts
+ */
+function refuseMore({ services }: Client, principal: Principal, takesOver: boolean): Refusal | undefined {
+  const { directory } = services;
+  const replaces = takesOver && directory.isServed(principal) ? 1 : 0;
+  if (services.spaceOf(principal.tenant).usage.hasRoomFor(principal, replaces)) return undefined;
+  return { reasonCode: ReasonCode.quotaExceeded, reason: "max-connections" };
+}
+
 function refuseWill(client: Client, will: Will | undefined, principal: Principal): Refusal | undefined {
   if (!will) return undefined;
   for (const topic of [will.topic, will.properties.responseTopic]) {
@@ -86,7 +112,7 @@ function refuseWill(client: Client, will: Will | undefined, principal: Principal
     countOverlong(client.services, topic);
     return { reasonCode: ReasonCode.topicNameInvalid, reason: "will-topic" };
   }
-  const topic = client.services.routerOf(principal.tenant).topic(will.topic);
+  const topic = client.services.spaceOf(principal.tenant).router.topic(will.topic);
   const { qos, retain, properties } = will;
   const refusal = refusalOf(principal.policy, {
     topic,
@@ -99,22 +125,23 @@ function refuseWill(client: Client, will: Will | undefined, principal: Principal
 
 async function openSession(client: Client, packet: ConnectPacket, principal: Principal): Promise<void> {
   const { services } = client;
-  const expiryS = sessionExpiryS(packet, services.limits);
+  const expiryS = boundedExpiryS(askedExpiryS(packet), services.limits, principal);
   const refresh = (): void => services.authenticator.refresh(principal);
   const mayResume = (held: Principal): boolean => services.authenticator.mayResume(held, principal);
   const will = ownWill(packet.will);
   const request = { principal, cleanStart: packet.cleanStart, expiryS, will, refresh, mayResume };
   const isOpened = await services.directory.open(request, (session, isPresent) => {
-    if (client.isClosed) services.directory.abandoned(session);
-    else if (principal.ended === undefined) accept(client, packet, session, isPresent);
-    else {
-      services.directory.abandoned(session);
-      refuse(client, packet, { reasonCode: ReasonCode.badUserNameOrPassword, reason: "ended" });
-    }
+    if (client.isClosed) return services.directory.abandoned(session);
+    const refusal = principal.ended === undefined ? refuseMore(client, principal, false) : endedMeanwhile;
+    if (!refusal) return accept(client, packet, session, isPresent);
+    services.directory.abandoned(session);
+    refuse(client, packet, refusal);
   });
   if (isOpened || client.isClosed) return;
   refuse(client, packet, { reasonCode: ReasonCode.notAuthorized, reason: "foreign-session" });
 }
+
+const endedMeanwhile: Refusal = { reasonCode: ReasonCode.badUserNameOrPassword, reason: "ended" };
 
 /** With bytes of its own: the payload is a view of the CONNECT, and the will stays as long as the session. */
 function ownWill(will: Will | undefined): Will | undefined {
@@ -122,15 +149,16 @@ function ownWill(will: Will | undefined): Will | undefined {
 }
 
 /** Clean Session 0 of 3.x outlives its connection by the broker's maximum. */
-function sessionExpiryS(packet: ConnectPacket, limits: Limits): number {
-  if (packet.protocolVersion !== 5) return packet.cleanStart ? 0 : limits.maxSessionExpiryS;
-  return Math.min(packet.properties.sessionExpiryInterval ?? 0, limits.maxSessionExpiryS);
+function askedExpiryS(packet: ConnectPacket): number {
+  if (packet.protocolVersion !== 5) return packet.cleanStart ? 0 : Infinity;
+  return packet.properties.sessionExpiryInterval ?? 0;
 }
 
 function accept(client: Client, packet: ConnectPacket, session: Session, isPresent: boolean): void {
-  const { services, link } = client;
+  const { link, peer } = client;
+  const { services } = client.services.spaceOf(session.tenant);
   const { limits } = services;
-  const connection = new ServedConnection({ session, isPresent }, client, packet);
+  const connection = new ServedConnection({ session, isPresent }, { services, link, peer }, packet);
   const keepAliveS = serverKeepAliveS(packet, limits);
   link.configure({
     protocolVersion: packet.protocolVersion,

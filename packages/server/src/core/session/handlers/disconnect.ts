@@ -1,5 +1,6 @@
 import type { DisconnectPacket } from "@weir/protocol";
 import { ReasonCode } from "@weir/protocol";
+import { boundedExpiryS } from "../session-expiry.ts";
 import type { ServedConnection } from "../served-connection.ts";
 
 /** DISCONNECT: with 0x00 the will is dropped [MQTT-3.14.4-3]; any other reason lets it take its course. */
@@ -10,6 +11,6 @@ export function handleDisconnect(connection: ServedConnection, packet: Disconnec
     return;
   }
   const { session, services } = connection;
-  if (expiryS !== undefined) session.expiryS = Math.min(expiryS, services.limits.maxSessionExpiryS);
+  if (expiryS !== undefined) session.expiryS = boundedExpiryS(expiryS, services.limits, session.principal);
   connection.close(packet.reasonCode === ReasonCode.success ? "disconnected" : "lost");
 }

@@ -16,6 +16,8 @@ import {
 import { CLIENT_AUTH_TOPIC } from "../client-topics.ts";
 import type { ServedConnection } from "../served-connection.ts";
 import { handleClientAuth } from "./auth.ts";
+import { isWithinRate } from "./over-rate.ts";
+import { acknowledge } from "./publish-answer.ts";
 
 /** How long a 3.x client that cannot be told of a full disk is kept waiting (semantics.md §2.12). */
 const fullGraceMs = 30_000;
@@ -35,6 +37,7 @@ export function handlePublish(connection: ServedConnection, packet: PublishPacke
   const topic = allowedTopic(connection, packet, name);
   if (!topic) return;
   if (packet.retain && !mayRetain(connection, packet, topic)) return;
+  if (connection.meter !== undefined && !isWithinRate(connection, connection.meter, packet)) return;
   const message = messageOf(connection, packet, topic);
   if (packet.qos === 0) connection.session.router.deliverQos0(message);
   else if (packet.qos === 1) publishQos1(connection, packet.packetId, message);
@@ -127,6 +130,10 @@ function mayRetain(connection: ServedConnection, packet: PublishPacket, topic: T
 function refusePublish(connection: ServedConnection, packet: PublishPacket, refusal: Refusal): void {
   connection.services.counters.publishDenied += 1;
   connection.session.dropped("acl", 1, packet.payload.length);
+  if (connection.session.router.settings.refusedPublish === "disconnect") {
+    connection.end(ReasonCode.notAuthorized);
+    return;
+  }
   if (packet.qos === 0) return;
   if (connection.protocolVersion === 5) {
     // That a topic is forbidden needs no words; what of the publish was too much does (product.md, "Bounds").
@@ -142,20 +149,10 @@ function refusePublish(connection: ServedConnection, packet: PublishPacket, refu
   acknowledge(connection, packet, ReasonCode.success);
 }
 
-function acknowledge(
-  connection: ServedConnection,
-  packet: PublishPacket,
-  reasonCode: ReasonCode,
-  reasonString?: string,
-): void {
-  const told = connection.sendsProblemInformation ? reasonString : undefined;
-  connection.acks.add(packet.qos === 1 ? "puback" : "pubrec", packet.packetId, reasonCode, told);
-}
-
 function messageOf(connection: ServedConnection, packet: PublishPacket, topic: Topic): Message {
   const { properties } = packet;
   const expiryS = properties?.messageExpiryInterval;
-  return {
+  return connection.session.router.attributed({
     topic,
     payload: packet.payload,
     qos: packet.qos,
@@ -164,7 +161,7 @@ function messageOf(connection: ServedConnection, packet: PublishPacket, topic: T
     expiresAtMs: expiryS === undefined ? Infinity : connection.services.clock.nowMs() + expiryS * 1_000,
     publisher: connection.publisher,
     frames: undefined,
-  };
+  });
 }
 
 /** What travels on with the message, unchanged [MQTT-3.3.2-4, -15 to -20]. */

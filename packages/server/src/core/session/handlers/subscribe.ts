@@ -3,7 +3,7 @@ import { ReasonCode } from "@weir/protocol";
 import { isClientTopicFilter } from "../client-topics.ts";
 import { sendRetained } from "../retained-delivery.ts";
 import type { ServedConnection } from "../served-connection.ts";
-import { subscribeRefusal } from "../subscribe-rules.ts";
+import { isTooWide, subscribeRefusal } from "../subscribe-rules.ts";
 import type { Grant } from "../subscriptions.ts";
 import { Tracker, trackingRefusal, type TrackingRequest, trackingRequestOf } from "../tracking-request.ts";
 
@@ -67,7 +67,9 @@ function subscribe(
   const untracked = tracking && trackingRefusal(session, request, tracking, services.clock.nowMs());
   if (untracked) return refuse(untracked.reasonCode, untracked.reason);
   const tracker = tracking && new Tracker(session, tracking, services.clock, connection.isResumed);
-  const grant = subscriptions.subscribe(request, identifier, tracker?.track);
+  const grant = isTooWide(session, request.topicFilter, request.qos)
+    ? undefined
+    : subscriptions.subscribe(request, identifier, tracker?.track);
   if (!grant) {
     services.counters.subscribeDenied += 1;
     return refuse(ReasonCode.notAuthorized);
