@@ -3,7 +3,7 @@ import { connectedClient } from "@weir/testkit";
 import { parseVectorBytes, type Vector, type VectorMessage } from "../../protocol/testing/vector.ts";
 import { frameSize, RawConnection } from "./raw-connection.ts";
 
-const TIMEOUT_MS = 1_000;
+const TIMEOUT_MS = 5_000;
 const CONNACK = 0x20;
 const DISCONNECT = 0xe0;
 const PINGREQ = Buffer.from("c000", "hex");

@@ -19,7 +19,8 @@ import { openStream } from "./mqtt-client-stream.ts";
 import type { ClientStream, StreamOptions } from "./mqtt-client-stream.ts";
 import { packetBytes } from "./packets.ts";
 
-const TIMEOUT_MS = 5_000;
+/** For what has to come: longer than a machine that is busy otherwise ever takes. */
+const TIMEOUT_MS = 20_000;
 const MAX_PACKET_BYTES = 268_435_460;
 
 /** The packet of a type; the four acknowledgements share one. */

@@ -307,7 +307,7 @@ describe("rights of a made token", () => {
     ],
     [
       "expires",
-      (path: string) => broker.rest("PATCH", path, { expiresAt: new Date(Date.now() + 100).toISOString() }),
+      (path: string) => broker.rest("PATCH", path, { expiresAt: new Date(Date.now() + 1_000).toISOString() }),
       0xa0,
     ],
   ])("end when the minting token %s", async (_, end, code) => {

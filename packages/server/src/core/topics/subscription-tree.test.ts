@@ -146,15 +146,15 @@ describe("SubscriptionTree", () => {
   it("100,000 values on one filter come and go in linear time", () => {
     const tree = new SubscriptionTree<object>();
     const values = Array.from({ length: 100_000 }, () => ({}));
-    const start = performance.now();
+    const start = process.cpuUsage();
     for (const value of values) tree.add("news", value);
     const found: object[] = [];
     tree.match(["news"], found);
     expect(found.length).toBe(100_000);
     for (const value of values) tree.remove("news", value);
     expect(tree.size).toBe(0);
-    // A search through the array for each removal takes about 5 s.
-    expect(performance.now() - start).toBeLessThan(1_500);
+    // A search through the array for each removal takes about 5 s
+    expect(process.cpuUsage(start).user).toBeLessThan(2_000_000);
   });
 
   it("what was added and removed leaves no memory behind", () => {
