@@ -249,7 +249,7 @@ export class BrokerCore {
 
   /** From now on every message on its topics is logged, and kept as long as it says. */
   declareHistory({ tenant, key, declaration }: DeclaredHistory): void {
-    this.#routerOf(tenant).declareHistory(key, declaration);
+    this.#spaces.find(tenant)?.router.declareHistory(key, declaration);
   }
 
   /** What the principal may replay of a history; undefined: `since` is none. Rejects with EngineError. */
@@ -265,7 +265,7 @@ export class BrokerCore {
   }
 
   withdrawHistory(tenant: string, key: string): void {
-    this.#routerOf(tenant).withdrawHistory(key);
+    this.#spaces.find(tenant)?.router.withdrawHistory(key);
   }
 
   retainedCount(tenant: string): number {
