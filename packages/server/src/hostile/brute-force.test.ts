@@ -16,7 +16,8 @@ describe("whoever tries keys", () => {
   let expired: Token;
 
   beforeAll(async () => {
-    broker = await startBrokerProcess({ anonymous: { allow: "nobody" }, logLevel: "debug" });
+    const limits = { loginFailures: 1_000_000 }; // who is slowed, login-failures.test.ts shows
+    broker = await startBrokerProcess({ anonymous: { allow: "nobody" }, logLevel: "debug", limits });
     token = await makeToken({});
     disabled = await makeToken({ enabled: false });
     deleted = await makeToken({});
