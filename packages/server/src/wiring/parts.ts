@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { AuditLog } from "../admin/audit-log.ts";
 import { BackupAdmin } from "../admin/backup-admin.ts";
@@ -41,7 +41,6 @@ export function wire(config: Config, basis: Basis, engine: Engine): Parts {
   const version = readVersion();
   const { clock, logger } = basis;
   const limits = toLimits(config);
-  const randomId = randomUUID;
   const tenants = createTenantBook(basis, engine);
   const access: TokenAccess = createAccess(config, {
     ...basis,
@@ -139,4 +138,9 @@ function readVersion(): string {
     version: string;
   };
   return manifest.version;
+}
+
+/** In one piece, unlike a UUID of Node's: every session keeps one. */
+function randomId(): string {
+  return randomBytes(16).toString("hex");
 }

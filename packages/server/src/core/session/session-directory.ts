@@ -294,8 +294,8 @@ export class SessionDirectory implements SessionKeeper {
   }
 
   #create(key: string, principal: Principal): Session {
-    const { randomId } = this.#options;
-    return this.build(key, randomId(), randomId(), principal);
+    const id = this.#options.randomId();
+    return this.build(key, id, id, principal);
   }
 
   /** Where the engine does not take the session, a new one is not there, and an old one goes on waiting as it was. */
