@@ -86,6 +86,7 @@ export class BrokerCore {
   readonly #services: ClientServices;
   readonly #checkpoint: Checkpoint;
   readonly #clients = new Set<Client>();
+  readonly #onGone = (client: Client): void => void this.#clients.delete(client);
   #isServing = false;
 
   constructor(options: CoreOptions) {
@@ -208,7 +209,7 @@ export class BrokerCore {
 
   /** A network connection has come; the counterpart is `Client.closed`. */
   connect(link: Link, peer: Peer): Client {
-    const client = new Client(link, peer, this.#services, (gone) => this.#clients.delete(gone));
+    const client = new Client(link, peer, this.#services, this.#onGone);
     this.#clients.add(client);
     return client;
   }
