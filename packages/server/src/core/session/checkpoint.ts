@@ -171,7 +171,7 @@ function cursorsOf(router: Router): Map<string, GroupCursor> {
 function sharedIn(router: Router, directory: SessionDirectory): Map<Session, readonly SavedEntry[]> {
   const shared = new Map<Session, readonly SavedEntry[]>();
   for (const session of directory.list(router.tenant)) {
-    const { entries } = session.outgoing.shareReturns;
+    const { entries = [] } = session.outgoing.shareReturns ?? {};
     if (entries.length > 0) shared.set(session, [...entries]);
   }
   return shared;
@@ -183,7 +183,7 @@ async function forget(
 ): Promise<void> {
   const saves = [...shared].map(async ([session, entries]) => {
     const ofState = entries.filter((entry) => entry.state === state);
-    if (ofState.length > 0) await session.outgoing.shareReturns.forget(ofState);
+    if (ofState.length > 0) await session.outgoing.shareReturns?.forget(ofState);
   });
   await Promise.all(saves);
 }

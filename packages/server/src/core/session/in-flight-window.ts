@@ -19,6 +19,8 @@ export interface InFlightWindowOptions {
   readonly router: Router;
   readonly counters: Counters;
   readonly inFlightBytes: number;
+  /** Of the present connection. */
+  readonly receiveMaximum: number;
   readonly sender: MessageSender;
   /** Who fills the window; told when a place in it came free by itself. */
   readonly home: { pump(): void };
@@ -34,7 +36,7 @@ export class InFlightWindow {
   readonly #owner: OutgoingOwner;
   readonly #sender: MessageSender;
   readonly #entries = new InFlight();
-  #receiveMaximum = 0;
+  #receiveMaximum: number;
   #outstanding = 0;
   /** Until what was in flight has been read back, nothing new may overtake it. */
   #isResuming = false;
@@ -47,6 +49,7 @@ export class InFlightWindow {
     this.#options = options;
     this.#owner = options.owner;
     this.#sender = options.sender;
+    this.#receiveMaximum = options.receiveMaximum;
     this.returns = new ShareReturns(options.owner);
   }
 

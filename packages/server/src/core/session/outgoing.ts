@@ -8,11 +8,11 @@ import { asRecorded, type Delivery, withoutNoLocal } from "../routing/delivery.t
 import { type FeedSink, LogFeed } from "../routing/log-feed.ts";
 import { LogReader } from "../routing/log-reader.ts";
 import type { NeededRecords } from "../routing/needed-records.ts";
-import type { QueueBounds } from "../routing/queue-bounds.ts";
+import type { QueueBounds, QueueCut } from "../routing/queue-bounds.ts";
 import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
 import type { SharedOrigin } from "../routing/subscription.ts";
-import { DirectQueue } from "./direct-queue.ts";
+import { DirectQueue, type QueuedMessage } from "./direct-queue.ts";
 import { InFlightWindow } from "./in-flight-window.ts";
 import { MessageSender } from "./message-sender.ts";
 import { Replays, type ReplaysOwner } from "./replays.ts";
@@ -48,17 +48,18 @@ export interface OutgoingOptions {
 
 /** The server-to-client side of a session: what is in flight, what waits for room, what waits in the log. */
 export class Outgoing implements FeedSink {
-  /** What its subscriptions are owed of the retained messages. */
-  readonly retained: RetainedQueue = new RetainedQueue();
-  /** What its subscriptions are owed of the log. */
-  readonly replays: Replays;
   readonly #owner: OutgoingOwner;
   readonly #router: Router;
   readonly #clock: Clock;
   readonly #counters: Counters;
   readonly #sender: MessageSender;
-  readonly #window: InFlightWindow;
-  readonly #queue = new DirectQueue();
+  readonly #inFlightBytes: number;
+  #receiveMaximum = 0;
+  // Made when they are first needed: most sessions of a fleet never need most of them.
+  #window: InFlightWindow | undefined;
+  #queue: DirectQueue | undefined;
+  #retained: RetainedQueue | undefined;
+  #replays: Replays | undefined;
   #feed: LogFeed | undefined;
   /** The delivery that the router has just worked out for the record that it offers. */
   #offered: Delivery | undefined;
@@ -69,16 +70,18 @@ export class Outgoing implements FeedSink {
     this.#router = router;
     this.#clock = clock;
     this.#counters = counters;
-    this.replays = new Replays(owner, router, clock, this);
+    this.#inFlightBytes = inFlightBytes;
     this.#sender = new MessageSender(owner, clock, counters);
-    this.#window = new InFlightWindow({
-      owner,
-      router,
-      counters,
-      inFlightBytes,
-      sender: this.#sender,
-      home: this,
-    });
+  }
+
+  /** What its subscriptions are owed of the retained messages. */
+  get retained(): RetainedQueue {
+    return (this.#retained ??= new RetainedQueue());
+  }
+
+  /** What its subscriptions are owed of the log. */
+  get replays(): Replays {
+    return (this.#replays ??= new Replays(this.#owner, this.#router, this.#clock, this));
   }
 
   /** Makes the session a reader of the log, from the present tail on or (recovery) after a saved position. */
@@ -99,31 +102,32 @@ export class Outgoing implements FeedSink {
   }
 
   get inFlightCount(): number {
-    return this.#window.count;
+    return this.#window?.count ?? 0;
   }
 
-  /** Messages of share groups that have left this session. */
-  get shareReturns(): ShareReturns {
-    return this.#window.returns;
+  /** Messages of share groups that have left this session; undefined: nothing ever was in flight. */
+  get shareReturns(): ShareReturns | undefined {
+    return this.#window?.returns;
   }
 
   get queued(): number {
-    return this.#queue.length + (this.reader?.waiting ?? 0) + this.replays.waiting;
+    return this.#queueLength + (this.reader?.waiting ?? 0) + (this.#replays?.waiting ?? 0);
   }
 
   /** Of the messages that wait; what they cost in memory where they wait in it. */
   get queuedBytes(): number {
-    return this.#queue.bytes + (this.reader?.size.bytes ?? 0);
+    return (this.#queue?.bytes ?? 0) + (this.reader?.size.bytes ?? 0);
   }
 
   /** Of the log everything up to here has left, or is not meant for this client; undefined: it cannot be said now. */
   get sentUpTo(): Seq | undefined {
-    if (this.#window.isSaving) return undefined;
-    return Math.min(this.reader?.position ?? this.#router.tailSeq, this.replays.takenUpTo);
+    if (this.#window?.isSaving) return undefined;
+    return Math.min(this.reader?.position ?? this.#router.tailSeq, this.#replays?.takenUpTo ?? Infinity);
   }
 
   get room(): number {
-    return this.#window.room;
+    if (this.#window) return this.#window.room;
+    return this.#sender.link?.hasRoom ? this.#receiveMaximum : 0;
   }
 
   canTake(qos: Qos): boolean {
@@ -136,17 +140,19 @@ export class Outgoing implements FeedSink {
   /** A connection serves the session: what was in flight goes out again first [MQTT-4.4.0-1]. */
   async attach(link: Link, receiveMaximum: number): Promise<void> {
     this.#sender.link = link;
-    await this.#window.attach(link, receiveMaximum);
+    this.#receiveMaximum = receiveMaximum;
+    await this.#window?.attach(link, receiveMaximum);
   }
 
   detach(): void {
     this.#sender.link = undefined;
-    if (!this.#owner.isLogged) this.retained.clear();
+    if (!this.#owner.isLogged) this.#retained = undefined;
     this.reader?.fallBehind(this.#router.tailSeq);
-    this.#window.detach();
-    for (const item of this.#queue.drain()) {
+    this.#window?.detach();
+    const queue = this.#queue;
+    for (const item of queue?.drain() ?? []) {
       if (item.origin) item.origin.giveBack(item.message, item.seq);
-      else if (this.#owner.isLogged) this.#queue.push(item, this.#owner.directBounds);
+      else if (this.#owner.isLogged) queue?.push(item, this.#owner.directBounds);
     }
   }
 
@@ -154,18 +160,25 @@ export class Outgoing implements FeedSink {
   close(): void {
     this.detach();
     this.#feed?.close();
-    this.replays.close();
+    this.#replays?.close();
+  }
+
+  /** Keeps what waits in the log within the bounds, and says what had to go. */
+  cut(bounds: QueueBounds): QueueCut[] {
+    const ofReader = this.reader?.cut(bounds);
+    const ofReplays = this.#replays?.cut(bounds) ?? [];
+    return ofReader ? [ofReader, ...ofReplays] : ofReplays;
   }
 
   /** Sends what there is room for: call it whenever an acknowledgement came, the link drained, or something was added. */
   pump(): void {
     const { link } = this.#sender;
-    if (!link || this.#window.isResuming) return;
-    this.#window.pump(link);
-    if (!this.retained.isEmpty) this.retained.pump(this);
-    while (this.#queue.length > 0 && this.room > 0) this.#pumpQueue();
+    if (!link || this.#window?.isResuming) return;
+    this.#window?.pump(link);
+    this.#retained?.pump(this);
+    if (this.#queue) this.#pumpQueue(this.#queue);
     this.#feed?.pump();
-    if (!this.replays.isEmpty) this.replays.pump();
+    this.#replays?.pump();
   }
 
   // ---------------------------------------------------------------- messages come in from the router
@@ -223,17 +236,17 @@ export class Outgoing implements FeedSink {
 
   /** False: the client acknowledges what was not sent so. */
   puback(packetId: number): boolean {
-    return this.#window.puback(packetId);
+    return this.#needWindow().puback(packetId);
   }
 
   /** What to do: answer with PUBREL, answer that the id is unknown, close, or nothing. */
   pubrec(packetId: number, reasonCode: ReasonCode): "done" | "unknown" | "mismatch" {
-    return this.#window.pubrec(packetId, reasonCode);
+    return this.#needWindow().pubrec(packetId, reasonCode);
   }
 
   /** False: the client completes what was not released. */
   pubcomp(packetId: number): boolean {
-    return this.#window.pubcomp(packetId);
+    return this.#needWindow().pubcomp(packetId);
   }
 
   // ---------------------------------------------------------------- what is saved of it
@@ -242,14 +255,14 @@ export class Outgoing implements FeedSink {
     const { position = 0, drops } = this.reader ?? {};
     return {
       takenUpTo: position,
-      lastId: this.#window.lastId,
+      lastId: this.#window?.lastId ?? 0,
       drops: (drops ?? null) as Plain,
-      replays: this.replays.saved(),
+      replays: this.#replays?.saved() ?? [],
     };
   }
 
   inFlightPart(): Plain {
-    return this.#window.saved();
+    return this.#window?.saved() ?? [];
   }
 
   recover(
@@ -257,20 +270,38 @@ export class Outgoing implements FeedSink {
     inFlight: readonly SavedEntry[],
     shared: readonly SavedEntry[] = [],
   ): void {
-    this.#window.recover(cursor.lastId, inFlight);
-    this.shareReturns.recover(shared);
+    if (cursor.lastId === 0 && inFlight.length === 0 && shared.length === 0) return;
+    const window = this.#needWindow();
+    window.recover(cursor.lastId, inFlight);
+    window.returns.recover(shared);
   }
 
   /** The records that the log has to keep for what is in flight. */
   collect(into: NeededRecords): void {
-    this.#window.collect(into);
+    this.#window?.collect(into);
   }
 
   // ---------------------------------------------------------------- within
 
+  #needWindow(): InFlightWindow {
+    return (this.#window ??= new InFlightWindow({
+      owner: this.#owner,
+      router: this.#router,
+      counters: this.#counters,
+      inFlightBytes: this.#inFlightBytes,
+      receiveMaximum: this.#receiveMaximum,
+      sender: this.#sender,
+      home: this,
+    }));
+  }
+
+  get #queueLength(): number {
+    return this.#queue?.length ?? 0;
+  }
+
   /** There is room in flight, and nothing would be overtaken. */
   get #canSendNow(): boolean {
-    return this.#queue.length === 0 && this.room > 0;
+    return this.#queueLength === 0 && this.room > 0;
   }
 
   /**
@@ -318,6 +349,7 @@ export class Outgoing implements FeedSink {
     if (isNext && this.#send(message, delivery, seq, origin)) return;
     const queuedAtMs = this.#clock.nowMs();
     const bounds = this.#owner.directBounds;
+    this.#queue ??= new DirectQueue();
     const cut = this.#queue.push({ message, delivery, seq, origin, queuedAtMs }, bounds);
     if (!cut) return;
     this.#counters.limitReached[directLimitNames[cut.bound]] += Math.max(1, cut.dropped.length);
@@ -333,14 +365,19 @@ export class Outgoing implements FeedSink {
     origin: SharedOrigin | undefined,
   ): boolean {
     const told = delivery.hasPosition && seq !== undefined ? this.#router.positioned(message, seq) : message;
-    if (Math.min(message.qos, delivery.qos) > 0) return this.#window.start(told, delivery, seq, origin);
+    if (Math.min(message.qos, delivery.qos) > 0) return this.#needWindow().start(told, delivery, seq, origin);
     this.#sender.sendQos0(told, delivery);
     return true;
   }
 
-  #pumpQueue(): void {
-    const item = this.#queue.shift();
-    if (!item) return;
+  #pumpQueue(queue: DirectQueue): void {
+    while (queue.length > 0 && this.room > 0) {
+      const item = queue.shift();
+      if (item) this.#sendQueued(item);
+    }
+  }
+
+  #sendQueued(item: QueuedMessage): void {
     if (this.#clock.nowMs() - item.queuedAtMs > this.#owner.directBounds.ageMs) {
       this.#counters.limitReached[directLimitNames.age] += 1;
       this.#owner.dropped("expired", 1, item.message.payload.length);

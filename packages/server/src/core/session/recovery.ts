@@ -177,7 +177,7 @@ async function recoverSession(
   session.stoppedAt = cursor.stoppedAt ?? undefined;
   if (cursor.dropped) session.recoverDrops(cursor.dropped);
   if (meta.isLogged) session.readLog(cursor.outgoing.takenUpTo, cursor.outgoing.drops ?? undefined);
-  session.replays.recover(cursor.outgoing.replays ?? []);
+  if (cursor.outgoing.replays?.length) session.replays.recover(cursor.outgoing.replays);
   for (const subscription of meta.subscriptions) {
     const group = groups.get(subscription.groupKey ?? "");
     session.subscriptions.restore(subscription, group?.takenUpTo ?? cursor.outgoing.takenUpTo);

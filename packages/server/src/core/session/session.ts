@@ -83,7 +83,6 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   readonly incarnation: string;
   readonly subscriptions: Subscriptions;
   readonly outgoing: Outgoing;
-  readonly incoming: Incoming = new Incoming();
   readonly router: Router;
   principal: Principal;
   /** Seconds; 0 ends the session with its connection. */
@@ -103,6 +102,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   readonly #counters: Counters;
   readonly #limits: Limits;
   readonly #keeper: SessionKeeper;
+  #incoming: Incoming | undefined;
   #dropNotice: DropNotice | undefined;
   #positionNotice: PositionNotice | undefined;
   #expiryNotice: ExpiryNotice | undefined;
@@ -130,6 +130,10 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
 
   get clientId(): string {
     return this.principal.clientId;
+  }
+
+  get incoming(): Incoming {
+    return (this.#incoming ??= new Incoming());
   }
 
   get isLogged(): boolean {
@@ -235,12 +239,10 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   cutQueue(): void {
     if (!this.router.isRecovered) return;
     const bounds = this.queueBounds;
-    this.#tellCut(this.reader?.cut(bounds));
-    for (const cut of this.replays.cut(bounds)) this.#tellCut(cut);
+    for (const cut of this.outgoing.cut(bounds)) this.#tellCut(cut);
   }
 
-  #tellCut(cut: QueueCut | undefined): void {
-    if (!cut) return;
+  #tellCut(cut: QueueCut): void {
     if (cut.bound) this.#counters.limitReached[queueLimitNames[cut.bound]] += 1;
     if (cut.isOver) this.queueOverflowed();
     if (cut.old.messages > 0) this.dropped("expired", cut.old.messages, cut.old.bytes);
@@ -426,7 +428,7 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
   progressParts(): { cursor: Plain; inFlight: Plain } {
     const cursor = {
       outgoing: this.outgoing.cursor(),
-      inbound: this.incoming.loggedIds,
+      inbound: this.#incoming?.loggedIds ?? [],
       inboundAt: this.router.tailSeq,
       stoppedAt: this.stoppedAt ?? null,
       dropped: { count: this.droppedCount, untold: this.#dropNotice?.untold ?? [] } as unknown as Plain,
