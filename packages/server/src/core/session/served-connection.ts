@@ -6,7 +6,6 @@ import type { Link, Peer } from "../ports/transport.ts";
 import type { Topic } from "../routing/topic-table.ts";
 import { type AckListener, AckQueue } from "./ack-queue.ts";
 import type { ClientServices } from "./client-services.ts";
-import { LazyMap } from "./lazy-map.ts";
 import type { PublishMeter } from "./publish-meter.ts";
 import type { Attachment, Session } from "./session.ts";
 import type { ConnectionEnd } from "./session-directory.ts";
@@ -46,14 +45,11 @@ export class ServedConnection implements Attachment, AckListener {
   readonly connectedSinceMs: number;
   /** Session Present was 1: what the client sends again may be done already. */
   readonly isResumed: boolean;
-  readonly publisher: Publisher;
   /** 0 in CONNECT forbids another value in DISCONNECT. */
   readonly connectExpiryS: number;
   readonly sendsProblemInformation: boolean;
   /** With which CONNECT began; every AUTH names it [MQTT-4.12.0-5]. */
   readonly authenticationMethod: string | undefined;
-  readonly acks: AckQueue;
-  readonly topicAliases: LazyMap<number, string> = new LazyMap();
   allowed: AllowedPublish | undefined;
   isOpen = true;
   /** Another credential is being looked at. */
@@ -65,7 +61,10 @@ export class ServedConnection implements Attachment, AckListener {
   meter: PublishMeter | undefined;
   #isOverRate = false;
   /** The QoS 2 ids among them. */
-  readonly #inbound = new LazyMap<number, true>();
+  #inbound: Set<number> | undefined;
+  #publisher: Publisher | undefined;
+  #acks: AckQueue | undefined;
+  #topicAliases: Map<number, string> | undefined;
 
   constructor(
     { session, isPresent }: OpenedSession,
@@ -83,13 +82,25 @@ export class ServedConnection implements Attachment, AckListener {
         ? (packet.properties.receiveMaximum ?? 65_535)
         : services.limits.receiveMaximum;
     this.connectedSinceMs = services.clock.nowMs();
-    this.publisher = session.publisher;
     this.connectExpiryS = packet.properties.sessionExpiryInterval ?? 0;
     this.sendsProblemInformation = packet.properties.requestProblemInformation ?? true;
     this.authenticationMethod = packet.properties.authenticationMethod;
-    this.acks = new AckQueue(link, this);
     this.#space.usage.connected(session.principal);
     this.limitsChanged();
+  }
+
+  // Made when they are first needed: who only listens needs none of them.
+
+  get publisher(): Publisher {
+    return (this.#publisher ??= this.session.publisher);
+  }
+
+  get acks(): AckQueue {
+    return (this.#acks ??= new AckQueue(this.link, this));
+  }
+
+  get topicAliases(): Map<number, string> {
+    return (this.#topicAliases ??= new Map());
   }
 
   get #space(): TenantSpace {
@@ -132,14 +143,14 @@ export class ServedConnection implements Attachment, AckListener {
     if (this.#unacknowledged >= this.services.limits.receiveMaximum && this.protocolVersion === 5)
       return false;
     this.#unacknowledged += 1;
-    if (qos === 2) this.#inbound.set(packetId, true);
+    if (qos === 2) (this.#inbound ??= new Set()).add(packetId);
     this.#holdBack();
     return true;
   }
 
   /** A QoS 2 exchange is over. */
   endInbound(packetId: number): void {
-    if (this.#inbound.delete(packetId)) this.#unacknowledged -= 1;
+    if (this.#inbound?.delete(packetId)) this.#unacknowledged -= 1;
   }
 
   /** PUBACK is the last acknowledgement at QoS 1; at QoS 2 a refusing PUBREC is [MQTT-4.3.3-9]. */
