@@ -34,7 +34,11 @@ export class SocketStream implements ByteStream {
     this.#sink = sink;
     socket[streamKey] = this;
     pushDirectly(socket);
-    socket.on("data", onData).on("end", onEnd).on("error", onError).on("close", onClose);
+    // Node's own has nothing to do where half of a connection may be open
+    socket.removeAllListeners("end");
+    socket.on("data", onData).on("end", onEnd).on("close", onClose);
+    // A second one would cost an array in every socket
+    if (socket.listenerCount("error") === 0) socket.on("error", ignore);
     if (socket.closed) process.nextTick(() => this.gone());
     else socket.resume();
   }
@@ -110,10 +114,8 @@ function onEnd(this: StreamSocket): void {
   this[streamKey]?.ended();
 }
 
-/** Resets and broken pipes: `close` follows, and nothing else has to be done. */
-function onError(this: StreamSocket): void {
-  this.destroy();
-}
+/** Resets and broken pipes: the socket destroys itself, and `close` follows. */
+function ignore(): void {}
 
 function onClose(this: StreamSocket): void {
   this[streamKey]?.gone();
