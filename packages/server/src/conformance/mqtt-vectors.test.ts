@@ -21,7 +21,7 @@ describe("the packet vectors of mosquitto's suite", { skip: !isThere, meta: { sk
   let broker: BrokerFixture;
 
   beforeAll(async () => {
-    broker = await startBroker({ limits: { tellsNoMatchingSubscribers: true } });
+    broker = await startBroker();
   });
   afterAll(() => broker.close());
 
