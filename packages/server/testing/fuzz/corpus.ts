@@ -44,8 +44,21 @@ const filters = [
   "$client/#",
 ];
 
-/** A CONNECT that is accepted. */
-export function plausibleConnect(random: Random, version: ProtocolVersion): Buffer {
+/** What `since` may say, and what not. */
+const sinces = [
+  "-10m",
+  "-1s",
+  "-0s",
+  "2026-01-01T00:00:00Z",
+  "9999-12-31T23:59:59Z",
+  "e.1",
+  "",
+  "-",
+  "-1y",
+] as const;
+
+/** A CONNECT that is mostly accepted; some come with the key. */
+export function plausibleConnect(random: Random, version: ProtocolVersion, key: string): Buffer {
   const will = {
     topic: random.pick(topics),
     payload: random.bytes(5),
@@ -65,18 +78,40 @@ export function plausibleConnect(random: Random, version: ProtocolVersion): Buff
     protocolVersion: version,
     cleanStart: random.chance(0.5),
     keepAlive: random.pick([0, 1, 60, 65_535]),
-    clientId: `fuzz-${random.below(CLIENT_IDS)}`,
+    clientId: clientIdOf(random),
     properties: version === 5 ? properties : {},
     ...(random.chance(0.3) && {
       will: { ...will, properties: version === 5 ? { willDelayInterval: 1 } : {} },
     }),
   };
-  return encode(packet, version);
+  return encode(withCredential(random, packet, key), version);
 }
 
-/** A packet that a client may send, and that leads somewhere. */
-export function plausiblePacket(random: Random, version: ProtocolVersion): Buffer {
+/** Most come without: anonymous clients may do everything. */
+function withCredential(random: Random, packet: ConnectPacket, key: string): ConnectPacket {
+  if (random.chance(0.6)) return packet;
+  if (packet.protocolVersion === 5 && random.chance(0.6))
+    return { ...packet, properties: { ...packet.properties, ...authOf(key) } };
+  return random.chance(0.5)
+    ? { ...packet, username: "any", password: Buffer.from(key) }
+    : { ...packet, username: key };
+}
+
+function authOf(key: string): { authenticationMethod: string; authenticationData: Buffer } {
+  return { authenticationMethod: "token", authenticationData: Buffer.from(key) };
+}
+
+/** A packet that a client may send, and that leads somewhere; some renew with the key. */
+export function plausiblePacket(random: Random, version: ProtocolVersion, key: string): Buffer {
+  if (random.chance(0.08)) return encode(renewal(random, version, key), version);
   return encode(random.pick(makers)(random, version), version);
+}
+
+/** AUTH, or what goes for it with every client. */
+function renewal(random: Random, version: ProtocolVersion, key: string): Packet {
+  if (version === 5 && random.chance(0.6))
+    return { type: "auth", reasonCode: random.chance(0.9) ? 0x19 : 0x18, properties: authOf(key) };
+  return { ...publishOf(random, 4), topic: "$client/auth", payload: Buffer.from(key) };
 }
 
 function encode(packet: Packet, version: ProtocolVersion): Buffer {
@@ -106,9 +141,17 @@ function subscribeOf(random: Random, version: ProtocolVersion): Packet {
     retainAsPublished: options && random.chance(0.5),
     retainHandling: options ? random.pick([0, 1, 2] as const) : 0,
   } as const;
-  const properties = { subscriptionIdentifier: 1 + random.below(1_000) };
+  const properties = {
+    subscriptionIdentifier: 1 + random.below(1_000),
+    ...(random.chance(0.4) && { userProperties: replayOf(random) }),
+  };
   const packet = { type: "subscribe", packetId: idOf(random), subscriptions: [request] } as const;
   return version === 5 && random.chance(0.5) ? { ...packet, properties } : packet;
+}
+
+function replayOf(random: Random): readonly (readonly [string, string])[] {
+  const since = ["since", random.pick(sinces)] as const;
+  return random.pick([[since], [["position", "true"]], [since, ["position", "true"]], [since, since]]);
 }
 
 function publishOf(random: Random, version: ProtocolVersion): PublishPacket {
@@ -130,6 +173,11 @@ function publishOf(random: Random, version: ProtocolVersion): PublishPacket {
     packetId: qos === 0 ? 0 : idOf(random),
   } as const;
   return version === 5 && random.chance(0.5) ? { ...packet, properties } : packet;
+}
+
+/** Few, so that they take over from each other and come back to their sessions. */
+export function clientIdOf(random: Random): string {
+  return `fuzz-${random.below(CLIENT_IDS)}`;
 }
 
 function idOf(random: Random): number {

@@ -3,6 +3,7 @@ import { PacketDecoder } from "@weir/protocol";
 import type { Packet, ProtocolVersion } from "@weir/protocol";
 import { plausibleConnect, plausiblePacket } from "./corpus.ts";
 import type { Seed } from "./corpus.ts";
+import type { FuzzCredentials } from "./fuzz-credentials.ts";
 import { mutate } from "./mutation.ts";
 import type { Random } from "./random.ts";
 import { framed, upgradeRequest } from "./web-socket-frames.ts";
@@ -10,6 +11,8 @@ import { framed, upgradeRequest } from "./web-socket-frames.ts";
 export interface FuzzTarget {
   readonly mqttPort: number;
   readonly httpPort: number;
+  readonly credentials: FuzzCredentials;
+  readonly corpus: readonly Seed[];
 }
 
 /** What went over the connections of a run. */
@@ -22,6 +25,7 @@ export interface FuzzTraffic {
 }
 
 const LIFE_MS = 2_000;
+const CONNACK_MS = 500;
 const MAX_STEPS = 14;
 const CONNECT = 1;
 const DISCONNECT = Buffer.from("e000", "hex");
@@ -32,19 +36,14 @@ const DISCONNECT = Buffer.from("e000", "hex");
  *
  * @throws Error if the broker has sent what is no MQTT
  */
-export async function attack(
-  target: FuzzTarget,
-  random: Random,
-  corpus: readonly Seed[],
-  traffic: FuzzTraffic,
-): Promise<void> {
-  const connection = new FuzzConnection(target, random, corpus, traffic);
+export async function attack(target: FuzzTarget, random: Random, traffic: FuzzTraffic): Promise<void> {
+  const connection = new FuzzConnection(target, random, traffic);
   await connection.run();
 }
 
 class FuzzConnection {
   readonly #random: Random;
-  readonly #corpus: readonly Seed[];
+  readonly #target: FuzzTarget;
   readonly #traffic: FuzzTraffic;
   readonly #isWebSocket: boolean;
   readonly #socket: Socket;
@@ -59,9 +58,9 @@ class FuzzConnection {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(target: FuzzTarget, random: Random, corpus: readonly Seed[], traffic: FuzzTraffic) {
+  constructor(target: FuzzTarget, random: Random, traffic: FuzzTraffic) {
     this.#random = random;
-    this.#corpus = corpus;
+    this.#target = target;
     this.#traffic = traffic;
     this.#isWebSocket = random.chance(0.3);
     this.#version = random.pick([3, 4, 5, 5] as const);
@@ -75,9 +74,12 @@ class FuzzConnection {
   async run(): Promise<void> {
     this.#listen();
     if (this.#isWebSocket) await this.#upgrade();
+    let isFirst = true;
     for (const packet of this.#script()) {
       if (this.#isClosed) break;
       await this.#send(packet);
+      if (isFirst && this.#random.chance(0.8)) await this.#pause(CONNACK_MS);
+      isFirst = false;
       await this.#answer();
       if (this.#random.chance(0.04)) this.#socket.pause();
     }
@@ -98,8 +100,13 @@ class FuzzConnection {
   }
 
   async #upgrade(): Promise<void> {
-    this.#socket.write(upgradeRequest(this.#random));
-    await this.#pause(200);
+    const random = this.#random;
+    const { credentials } = this.#target;
+    const how = random.next();
+    const path = how < 0.1 ? `/mqtt?ticket=${await credentials.ticket(random)}` : "/mqtt";
+    const headers = how > 0.9 ? [`Authorization: Bearer ${credentials.key(random)}`] : [];
+    this.#socket.write(upgradeRequest(random, path, headers));
+    await this.#pause(CONNACK_MS);
   }
 
   *#script(): Generator<Buffer> {
@@ -108,22 +115,26 @@ class FuzzConnection {
       yield random.bytes(1 + random.below(500));
       return;
     }
-    const seed = random.chance(0.3) ? random.pick(this.#corpus) : undefined;
+    const seed = random.chance(0.3) ? random.pick(this.#target.corpus) : undefined;
     const begins = seed?.packets.some((packet) => packet[0] === 0x10) === true;
     if (begins) this.#isStrict = false; // its CONNECT says which version it is, perhaps after a mutation
     if (seed?.packets[0]?.[0] !== 0x10 || random.chance(0.5)) yield this.#connect();
     if (seed) for (const packet of seed.packets) yield this.#maybeMutated(packet, 0.3);
     const steps = random.below(MAX_STEPS);
     for (let step = 0; step < steps; step++) {
-      yield this.#maybeMutated(plausiblePacket(random, this.#version), 0.15);
+      yield this.#maybeMutated(this.#plausible(plausiblePacket), 0.15);
     }
   }
 
   #connect(): Buffer {
-    const packet = plausibleConnect(this.#random, this.#version);
+    const packet = this.#plausible(plausibleConnect);
     if (this.#random.chance(0.9)) return packet;
     this.#isStrict = false;
     return this.#mutated(packet);
+  }
+
+  #plausible(make: typeof plausiblePacket): Buffer {
+    return make(this.#random, this.#version, this.#target.credentials.key(this.#random));
   }
 
   #maybeMutated(packet: Buffer, probability: number): Buffer {
@@ -131,7 +142,7 @@ class FuzzConnection {
   }
 
   #mutated(packet: Buffer): Buffer {
-    return mutate(this.#random, packet, this.#random.pick(this.#corpus).packets);
+    return mutate(this.#random, packet, this.#random.pick(this.#target.corpus).packets);
   }
 
   async #send(packet: Buffer): Promise<void> {

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { startBrokerProcess } from "../hostile/broker-process.ts";
-import { fuzz } from "./fuzzer.ts";
+import { type BrokerProcess, startBrokerProcess } from "../hostile/broker-process.ts";
+import { fuzz, fuzzedLimits } from "./fuzzer.ts";
 
 // `npm run fuzz -- --minutes 60`: attacks a broker with mutated packets for as long as one likes.
 
@@ -22,7 +22,6 @@ const usage = `npm run fuzz -- [--seed N] [--minutes N] [--from N --to N] [--eng
 
 Attacks a broker of its own over TCP and WebSocket. A failure names the seed and the connections; play them again with
   npm run fuzz -- --seed 7 --from 1500 --to 2000`;
-const PARTS_PER_SEED = 20_000;
 
 if (values.help) console.log(usage);
 else await run();
@@ -30,15 +29,9 @@ else await run();
 async function run(): Promise<void> {
   const data = mkdtempSync(join(tmpdir(), "weir-fuzz-"));
   const engine = values.engine === "embedded" ? "embedded" : "memory";
-  const limits = { connectTimeoutS: 1 };
-  const broker = await startBrokerProcess({ engine, data, logLevel: "error", limits });
-  const endsAtMs = Date.now() + Number(values.minutes) * 60_000;
-  let seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
+  const broker = await startBrokerProcess({ engine, data, logLevel: "error", limits: fuzzedLimits });
   try {
-    do {
-      await fuzzOnce(broker, seed);
-      seed += 1;
-    } while (values.to === undefined && Date.now() < endsAtMs);
+    await fuzzIt(broker);
   } catch (error) {
     console.error(`\n${String(error)}`);
     process.exitCode = 1;
@@ -48,13 +41,13 @@ async function run(): Promise<void> {
   }
 }
 
-async function fuzzOnce(broker: Awaited<ReturnType<typeof startBrokerProcess>>, seed: number): Promise<void> {
-  const to = values.to === undefined ? PARTS_PER_SEED : Number(values.to);
+async function fuzzIt(broker: BrokerProcess): Promise<void> {
+  const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
   const { traffic } = await fuzz({
     broker,
     seed,
     from: Number(values.from),
-    to,
+    ...(values.to === undefined ? { forMs: Number(values.minutes) * 60_000 } : { to: Number(values.to) }),
     onBatch: ({ connections, measure: { liveMegabytes, openFiles } }) => {
       const line = `seed ${seed}: ${connections} connections, ${liveMegabytes.toFixed(1)} MiB, ${openFiles} files`;
       process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);

@@ -4,10 +4,10 @@ const BINARY = 0x82;
 const CONTINUATION = 0x00;
 
 /** The upgrade request; sometimes one that is not as it should be. */
-export function upgradeRequest(random: Random): Buffer {
+export function upgradeRequest(random: Random, path: string, headers: readonly string[]): Buffer {
   const key = random.chance(0.02) ? "short" : Buffer.alloc(16, random.below(256)).toString("base64");
   const lines = [
-    `GET ${random.chance(0.02) ? "/other" : "/mqtt"} HTTP/1.1`,
+    `GET ${random.chance(0.02) ? "/other" : path} HTTP/1.1`,
     "Host: 127.0.0.1",
     "Upgrade: websocket",
     "Connection: Upgrade",
@@ -15,6 +15,7 @@ export function upgradeRequest(random: Random): Buffer {
     `Sec-WebSocket-Version: ${random.chance(0.02) ? 8 : 13}`,
     `Sec-WebSocket-Protocol: ${random.chance(0.02) ? "chat" : "mqtt"}`,
     "Sec-WebSocket-Extensions: permessage-deflate",
+    ...headers,
   ];
   const kept = random.chance(0.03) ? lines.toSpliced(random.below(lines.length), 1) : lines;
   return Buffer.from(`${kept.join("\r\n")}\r\n\r\n`, "latin1");

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { MqttTestClient } from "@weir/testkit";
 import type { BrokerProcess } from "./broker-process.ts";
 
@@ -23,12 +24,19 @@ export class Bystanders {
     await subscriber.subscribe({ topicFilter: topic, qos: 1 });
     const bystanders = new Bystanders(publisher, subscriber);
     bystanders.#running = bystanders.#run();
+    bystanders.#running.catch(() => undefined); // told to whoever asks
     return bystanders;
   }
 
   /** How many messages have come through so far. */
   get exchanged(): number {
     return this.#delaysMs.length;
+  }
+
+  /** Resolves when another message has come through; rejects if none does. */
+  async exchangeAnother(): Promise<void> {
+    const before = this.exchanged;
+    while (this.exchanged === before) await Promise.race([this.#running, setTimeout(PAUSE_MS)]);
   }
 
   /** Each message came, in order and once, or this rejects. Gives how long they took. */
@@ -51,7 +59,7 @@ export class Bystanders {
       // Gathered by the test client for other tests
       this.#subscriber.chunks.length = 0;
       this.#publisher.chunks.length = 0;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await setTimeout(PAUSE_MS);
     }
   }
 }
