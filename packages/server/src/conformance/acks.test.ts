@@ -35,6 +35,20 @@ async function closedBy(frame: string, options: ClientOptions = {}): Promise<num
 }
 
 describe("3.4 PUBACK and 3.5 PUBREC", () => {
+  test("0x10 tells that nobody has subscribed, where the broker may say so, and to MQTT 5 only [MQTT-3.4.2-1] [MQTT-3.5.2-1]", async () => {
+    const telling = await startBroker({ limits: { tellsNoMatchingSubscribers: true } });
+    for (const options of [{}, { version: 4 }] as const) {
+      const client = await telling.connect({ clientId: "client", ...options });
+      await client.subscribe("heard");
+      const code = async (topic: string, qos: 1 | 2): Promise<number | undefined> =>
+        (await client.publish(topic, "", { qos }))?.reasonCode;
+      const unheard = options.version === 4 ? 0 : 0x10;
+      expect([await code("unheard", 1), await code("unheard", 2)]).toEqual([unheard, unheard]);
+      expect([await code("heard", 1), await code("heard", 2)]).toEqual([0, 0]);
+    }
+    await telling.close();
+  });
+
   test("success is the packet id and nothing more, 0x87 stands behind it without properties [MQTT-3.4.2-1] [MQTT-3.5.2-1]", async () => {
     const client = await broker.connect(narrow);
     await client.publish("open/a", "x", { qos: 1, packetId: 7 });
