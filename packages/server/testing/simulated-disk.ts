@@ -112,6 +112,8 @@ export class SimulatedDisk implements Files {
 
   async makeDirectory(): Promise<void> {}
 
+  async removeDirectory(): Promise<void> {}
+
   async rename(from: string, to: string): Promise<void> {
     await this.#begin("rename");
     const inode = this.#names.get(from);

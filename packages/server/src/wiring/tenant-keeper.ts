@@ -93,9 +93,7 @@ export class TenantKeeper {
     for await (const { id: key, identity } of engine.owners.list("session", id))
       await engine.owners.release(await engine.owners.acquire("session", id, key, identity), true);
     for (const bucket of tenantBuckets(id)) await clear(engine.kv(bucket));
-    const { log } = engine;
-    for (let shard = 0; shard < log.shards; shard++)
-      log.release(id, shard, log.bounds(id, shard).head + 1, () => false);
+    await engine.log.forget(id);
     await tenants.removed(id);
   }
 }

@@ -117,6 +117,11 @@ export interface Log {
   fetch(tenant: string, shard: number, seqs: readonly Seq[]): Promise<readonly StoredRecord[]>;
   /** Below `before` only what `keep` names is needed any longer; the rest may go, at once or later. */
   release(tenant: string, shard: number, before: Seq, keep: (seq: Seq) => boolean): void;
+  /**
+   * Removes all of a tenant that is gone; call nothing else for it until this resolves. From then on it is as if it had
+   * never been, also after a crash.
+   */
+  forget(tenant: string): Promise<void>;
   /** `head`: the last number given to an append (durable or not yet); `first`: the lowest that may still be there; bytes held. */
   bounds(tenant: string, shard: number): { readonly first: Seq; readonly head: Seq; readonly bytes: number };
 }

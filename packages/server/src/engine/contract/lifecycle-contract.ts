@@ -137,6 +137,15 @@ function describeCrash(under: EngineUnderTest): void {
     expect((await again.log.append("default", record("t"))).seq).toBeGreaterThan(last);
   });
 
+  test("a tenant that the log was to forget stays forgotten after a crash", async () => {
+    const engine = await under.open();
+    for (const name of ["a", "b"]) await engine.log.append(name, record("t", `of ${name}`));
+    await engine.log.forget("a");
+    const after = await under.crash(engine);
+    expect(await collect(after.log.read("a", {}))).toEqual([]);
+    expect((await collect(after.log.read("b", {}))).flat().map(textOf)).toEqual(["of b"]);
+  });
+
   test("a key that was deleted stays deleted after a crash, and its revision is not given again", async () => {
     const engine = await under.open();
     const revision = await engine.kv("a").put("k", 1);

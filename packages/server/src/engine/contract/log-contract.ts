@@ -340,6 +340,16 @@ function describeBounds(under: EngineUnderTest): void {
     },
   );
 
+  test("forget() leaves nothing of a tenant, and of the others everything", async () => {
+    const { log } = await under.open();
+    for (const name of ["a", "b"]) await log.append(name, record("t", `of ${name}`), `id of ${name}`);
+    await log.forget("a");
+    expect(await collect(log.read("a", {}))).toEqual([]);
+    expect(await log.lookup("a", "id of a")).toBeUndefined();
+    expect(log.bounds("a", log.shardOf("a", "t"))).toMatchObject({ head: 0, bytes: 0 });
+    expect((await collect(log.read("b", {}))).flat().map(textOf)).toEqual(["of b"]);
+  });
+
   test("interest() resolves for what is registered and withdrawn", async () => {
     const { log } = await under.open();
     await expect(log.interest(tenant, "data/#", 1)).resolves.toBeUndefined();

@@ -134,6 +134,10 @@ export class MemoryLog implements Log {
     if (log !== undefined && this.#gate.isOpen) this.#logs.release(log, before, keep);
   }
 
+  forget(tenant: string): Promise<void> {
+    return this.#gate.call({ kind: "delete", run: () => this.#logs.forget(tenant) });
+  }
+
   bounds(tenant: string, shard: number): { readonly first: Seq; readonly head: Seq; readonly bytes: number } {
     const log = this.#logs.of(tenant)[shard];
     if (log === undefined) return { first: 1, head: 0, bytes: 0 };

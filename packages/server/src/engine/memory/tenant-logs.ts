@@ -48,6 +48,13 @@ export class TenantLogs {
     this.#bytes += log.records.bytes - bytes;
   }
 
+  /** All of a tenant. */
+  forget(tenant: string): void {
+    for (const { records } of this.#logs.get(tenant) ?? []) this.#bytes -= records.bytes;
+    this.#logs.delete(tenant);
+    this.#lastTenant = undefined;
+  }
+
   /** How many register an interest in the filter. */
   changeInterest(tenant: string, filter: string, change: 1 | -1): void {
     const key = `${tenant}\0${filter}`;

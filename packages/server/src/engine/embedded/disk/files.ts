@@ -27,6 +27,8 @@ export interface Files {
   link(from: string, to: string): Promise<void>;
   /** Nothing where it is missing. */
   unlink(path: string): Promise<void>;
+  /** An empty one; nothing where it is missing. */
+  removeDirectory(path: string): Promise<void>;
   flushDirectory(path: string): Promise<void>;
   /** Bytes that are free for this process. */
   freeBytes(path: string): Promise<number>;

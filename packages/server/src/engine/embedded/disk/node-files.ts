@@ -32,6 +32,11 @@ export const nodeFiles: Files = {
     }
   },
   unlink: (path) => fsPromises.rm(path, { force: true }),
+  async removeDirectory(path) {
+    await fsPromises.rmdir(path).catch((error: unknown) => {
+      if (errorCodeOf(error) !== "ENOENT") throw error;
+    });
+  },
   flushDirectory: flushPath,
   async freeBytes(path) {
     const { bavail, bsize } = await fsPromises.statfs(path);

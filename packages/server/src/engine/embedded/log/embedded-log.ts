@@ -144,6 +144,16 @@ export class EmbeddedLog implements Log {
     if (wanted === shard && this.#options.gate.isOpen) this.#of(tenant).release(before, keep);
   }
 
+  async forget(tenant: string): Promise<void> {
+    this.#options.gate.check();
+    const log = this.#logs.get(tenant);
+    this.#logs.delete(tenant);
+    this.#lastTenant = this.#lastLog = undefined;
+    await log?.close();
+    for (const { path } of log?.segments ?? []) await this.#loader.handles.close(path);
+    await this.#removeDirectory(this.#directoryOf(tenant));
+  }
+
   bounds(
     tenant: string,
     wanted: number,
@@ -223,6 +233,15 @@ export class EmbeddedLog implements Log {
     });
     this.#logs.set(tenant, log);
     return log;
+  }
+
+  async #removeDirectory(directory: string): Promise<void> {
+    const { files } = this.#options;
+    const names = await files.list(directory);
+    for (const name of names) await files.unlink(join(directory, name));
+    if (names.length > 0) await files.flushDirectory(directory);
+    await files.removeDirectory(directory);
+    await files.flushDirectory(this.#options.directory);
   }
 
   #directoryOf(tenant: string): string {
