@@ -37,7 +37,10 @@ const COMPONENTS: Readonly<Record<ComponentName, Component>> = {
   },
   // Debian keeps each version beside the others, and only its own wrappers in PATH.
   postgres: {
-    programs: ["postgres", ...[18, 17, 16, 15, 14].map((version) => `/usr/lib/postgresql/${version}/bin/postgres`)],
+    programs: [
+      "postgres",
+      ...[18, 17, 16, 15, 14].map((version) => `/usr/lib/postgresql/${version}/bin/postgres`),
+    ],
     debianPackage: "postgresql",
   },
 };

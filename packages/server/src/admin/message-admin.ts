@@ -60,7 +60,11 @@ export class MessageAdmin {
       this.#core.publish(expiryS === undefined ? request : { ...request, expiryS }),
     );
     if (outcome.kind === "refused" && outcome.waitMs !== undefined)
-      throw new AdminError("rate", `${outcome.reason} for this credential or its tenant`, outcome.waitMs / 1_000);
+      throw new AdminError(
+        "rate",
+        `${outcome.reason} for this credential or its tenant`,
+        outcome.waitMs / 1_000,
+      );
     if (outcome.kind === "refused") throw new AdminError(errorCodeOf(outcome.reasonCode), outcome.reason);
   }
 

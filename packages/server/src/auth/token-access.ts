@@ -96,7 +96,14 @@ export class TokenAccess {
       sessionOf: (principal) => sessions().ofPrincipal(principal),
     });
     const onChange = (tenant: string): void => this.#sweep.request(tenant);
-    this.oauth = new OAuthAccess({ objects: this.objects, effectivePolicy, clock, logger, tenants, onChange });
+    this.oauth = new OAuthAccess({
+      objects: this.objects,
+      effectivePolicy,
+      clock,
+      logger,
+      tenants,
+      onChange,
+    });
     this.#expiry = new TokenExpiry({
       store: this.store,
       principals: this.#principals,

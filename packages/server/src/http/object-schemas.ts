@@ -1,4 +1,15 @@
-import { Group, GroupPut, History, HistoryPut, Policy, PolicyPut, Provider, ProviderPut, Tenant, TenantPut } from "@weir/api";
+import {
+  Group,
+  GroupPut,
+  History,
+  HistoryPut,
+  Policy,
+  PolicyPut,
+  Provider,
+  ProviderPut,
+  Tenant,
+  TenantPut,
+} from "@weir/api";
 import type { TSchema } from "typebox";
 
 /** How one kind of named objects is written and shown. */

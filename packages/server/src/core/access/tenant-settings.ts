@@ -8,8 +8,6 @@ export interface TenantProtocols {
   readonly rest: boolean;
 }
 
-export type TenantProtocol = keyof TenantProtocols;
-
 /**
  * What a tenant may use at most. `connections`, `publishRate` and `publishBytesRate` are of all its principals together;
  * the others bound each of them, as a token's own do.

@@ -11,5 +11,5 @@ export function oauthPart(principal: Principal): Plain {
   const { provider, providerId, issuer, keyId, jti, issuedAtMs, groups, claims, endsAtMs } = principal;
   if (provider === undefined) return null;
   const always = { provider, providerId, issuer, issuedAtMs, groups, endsAtMs, claims: claims as Plain };
-  return { ...always, ...(keyId !== undefined && { keyId }), ...(jti !== undefined && { jti }) } as Plain;
+  return { ...always, ...(keyId !== undefined && { keyId }), ...(jti !== undefined && { jti }) };
 }
