@@ -43,7 +43,7 @@ export function createTenantGauges(
   const { tenant } = router;
   return {
     connections: () => usage.connections,
-    sessions: () => [...core.sessions.list(tenant)].length,
+    sessions: () => core.sessions.list(tenant).size,
     subscriptions: () => core.subscriptionCount(tenant),
     retained: () => router.retained.count,
     queued: () => queuedOf(core.sessions.list(tenant)),

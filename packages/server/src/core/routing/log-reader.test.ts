@@ -145,7 +145,7 @@ describe("LogReader over shared outboxes", () => {
       const left = new NeededRecords();
       for (const outbox of model.source.open.values()) {
         outbox.trim();
-        outbox.collect(left);
+        for (const _ of outbox.collect(left));
       }
       expect(left.size).toBe(0);
     },

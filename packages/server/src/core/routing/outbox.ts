@@ -103,15 +103,23 @@ export class Outbox {
    * out that a later message of their topic has replaced.
    */
   walk(from: number, replacedUpTo: Seq, take: (seq: Seq, index: number) => boolean): void {
-    for (let at = this.#positionOf(from); at < this.#chunks.length; at += 1) {
-      const chunk = this.#chunks[at] as OutboxChunk;
-      if (chunk.isHollow || (chunk.isReplaced && chunk.lastSeq <= replacedUpTo)) continue;
-      for (let index = Math.max(from, chunk.start); index < chunk.end; index += 1) {
-        const seq = chunk.seqAt(index);
-        if (seq <= replacedUpTo && this.#isReplaced(chunk, index)) continue;
-        if (!take(seq, index)) return;
-      }
+    for (let at = this.#positionOf(from); at < this.#chunks.length; at += 1)
+      if (!this.#walkChunk(this.#chunks[at] as OutboxChunk, from, replacedUpTo, take)) return;
+  }
+
+  #walkChunk(
+    chunk: OutboxChunk,
+    from: number,
+    replacedUpTo: Seq,
+    take: (seq: Seq, index: number) => boolean,
+  ): boolean {
+    if (chunk.isHollow || (chunk.isReplaced && chunk.lastSeq <= replacedUpTo)) return true;
+    for (let index = Math.max(from, chunk.start); index < chunk.end; index += 1) {
+      const seq = chunk.seqAt(index);
+      if (seq <= replacedUpTo && this.#isReplaced(chunk, index)) continue;
+      if (!take(seq, index)) return false;
     }
+    return true;
   }
 
   fallBehind(): void {
@@ -137,6 +145,10 @@ export class Outbox {
 
   /** Forgets what no reader that is behind needs any longer. */
   trim(): void {
+    if (this.#chunks.length === 0) {
+      this.#start = this.#end;
+      return;
+    }
     const behind = this.#readersBehind();
     this.#start = behind.reduce((least, reader) => Math.min(least, reader.index), this.#end);
     const gone = this.#positionOf(this.#start);
@@ -145,13 +157,18 @@ export class Outbox {
     if (behind.some(({ cursor }) => cursor.hasDropped)) this.#hollow(commonCursor(behind));
   }
 
-  /** Adds what is still named here to a set: the log has to keep it. */
-  collect(into: NeededRecords): void {
+  /** Adds what is still named here to a set, a chunk a step: the log has to keep it. Nothing is to be trimmed meanwhile. */
+  *collect(into: NeededRecords): Generator<void, void> {
+    if (this.#start === this.#end) return;
     const done = commonCursor(this.#readersBehind());
-    this.walk(this.#start, done.replacedUpTo, (seq) => {
+    const take = (seq: Seq): boolean => {
       if (!done.hasDropped || !done.isDone(seq)) into.add(seq);
       return true;
-    });
+    };
+    for (const chunk of this.#chunks) {
+      this.#walkChunk(chunk, this.#start, done.replacedUpTo, take);
+      yield;
+    }
   }
 
   #readersBehind(): OutboxReader[] {

@@ -207,7 +207,7 @@ class Model {
   needed(): NeededRecords {
     const needed = new NeededRecords();
     this.source.outbox.trim();
-    this.source.outbox.collect(needed);
+    for (const _ of this.source.outbox.collect(needed));
     return needed;
   }
 }

@@ -87,7 +87,8 @@ export class ReaderCursor {
 }
 
 /** What all of them are done with. */
-export function commonCursor(readers: Iterable<{ readonly cursor: ReaderCursor }>): ReaderCursor {
+export function commonCursor(readers: readonly { readonly cursor: ReaderCursor }[]): ReaderCursor {
+  if (!readers.some(({ cursor }) => cursor.hasDropped)) return new ReaderCursor(lowestTaken(readers));
   let common: SeqRange[] | undefined;
   let replacedUpTo = Infinity;
   for (const { cursor } of readers) {
@@ -100,6 +101,11 @@ export function commonCursor(readers: Iterable<{ readonly cursor: ReaderCursor }
     gaps,
     replacedUpTo: Number.isFinite(replacedUpTo) ? replacedUpTo : 0,
   });
+}
+
+function lowestTaken(readers: readonly { readonly cursor: ReaderCursor }[]): Seq {
+  if (readers.length === 0) return 0;
+  return readers.reduce((lowest, { cursor }) => Math.min(lowest, cursor.takenUpTo), Infinity);
 }
 
 /** Of ranges in order. */

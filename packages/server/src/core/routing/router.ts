@@ -68,6 +68,12 @@ export interface AppendOptions {
   readonly isLogOnly?: boolean;
 }
 
+/** Has records of the log in flight. */
+export interface RecordHolder {
+  /** False: it has none, and will say when it has again. */
+  collect(into: NeededRecords): boolean;
+}
+
 /** The embedded engines have one shard; an engine with more brings one outbox per shard along. */
 const shard = 0;
 
@@ -94,6 +100,7 @@ export class Router implements ShareGroupHome {
   readonly #topics: TopicTable;
   readonly #outboxes = new Map<string, Outbox>();
   readonly #frozen = new Set<Outbox>();
+  readonly #holders = new Set<RecordHolder>();
   readonly #times = new RecordTimes();
   #closedEntries = 0;
   readonly #groups = new Map<string, ShareGroup>();
@@ -158,24 +165,37 @@ export class Router implements ShareGroupHome {
     return this.#closedEntries;
   }
 
-  /** Forgets what nobody waits for any longer; returns about how many records are still named. */
-  trimWaiting(): number {
+  /** Forgets what nobody waits for any longer, step by step; returns about how many records are still named. */
+  *trimWaiting(): Generator<void, number> {
     let count = 0;
-    for (const outbox of [...this.#outboxes.values(), ...this.#frozen]) {
-      outbox.trim();
-      count += outbox.end - outbox.start;
+    for (const outboxes of [this.#outboxes.values(), this.#frozen]) {
+      for (const outbox of outboxes) {
+        outbox.trim();
+        count += outbox.end - outbox.start;
+        yield;
+      }
     }
     return count;
   }
 
-  /** Whatever some session or group still waits for. */
-  collectWaiting(into: NeededRecords): void {
+  /**
+   * Whatever some session or group still waits for, or has in flight, step by step. What moves meanwhile is not missed:
+   * records leave outboxes for the rest and never come back, and the rest is looked at in one last step.
+   */
+  *collectNeeded(into: NeededRecords): Generator<void, void> {
     for (const outbox of this.#outboxes.values()) {
       outbox.trim();
-      outbox.collect(into);
+      yield* outbox.collect(into);
+      yield;
     }
-    for (const outbox of this.#frozen) outbox.collect(into);
+    for (const outbox of this.#frozen) for (const _ of outbox.collect(into));
     for (const group of this.#groups.values()) group.collect(into);
+    for (const holder of this.#holders) if (!holder.collect(into)) this.#holders.delete(holder);
+  }
+
+  /** It is asked, until it says that it has nothing any longer, which records it holds outside of outboxes. */
+  addHolder(holder: RecordHolder): void {
+    this.#holders.add(holder);
   }
 
   get groups(): Iterable<ShareGroup> {

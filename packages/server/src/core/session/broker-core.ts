@@ -158,7 +158,7 @@ export class BrokerCore {
   /** Ends all that is of it: connections (0x98) and sessions; nothing of it is written any more when this resolves. */
   async removeTenant(id: string): Promise<void> {
     const { router } = this.#spaces.get(id);
-    while (!this.sessions.list(id).next().done)
+    while (this.sessions.list(id).size > 0)
       await this.#forEachSession(id, (session) => this.sessions.endForGood(session));
     router.stop();
     this.#spaces.remove(id);

@@ -32,9 +32,10 @@ const intervalMs = 1_000;
 const minimumReleased = 100;
 const lookEvery = 60;
 const goneShare = 0.1;
-/** Sessions whose queues are looked at in one checkpoint, and in one turn of the event loop. */
+/** Sessions whose queues are looked at in one checkpoint. */
 const sweepSessions = 10_000;
-const sliceSessions = 50;
+/** How long a checkpoint may hold the event loop at a time. */
+const sliceMs = 2;
 
 /**
  * Once a second: saves what may be saved late (cursors, views, groups), in the order that a crash in between asks for,
@@ -44,7 +45,7 @@ export class Checkpoint {
   readonly #options: CheckpointOptions;
   readonly #released = new Map<string, Released>();
   /** By tenant: where the look at the queues goes on. */
-  readonly #sweeps = new Map<string, Generator<Session, void>>();
+  readonly #sweeps = new Map<string, Iterator<Session, void>>();
   #count = 0;
   /** By tenant: the share groups whose cursors were saved. */
   readonly #groupKeys = new Map<string, ReadonlySet<string>>();
@@ -93,7 +94,7 @@ export class Checkpoint {
   /** Groups say how far they were before their members save what they took; the log forgets last. */
   async #checkpoint(router: Router, directory: SessionDirectory): Promise<void> {
     if (!router.isRecovered) return void (await directory.saveMarked());
-    await this.#cutQueues(router, directory);
+    await this.#inSlices(this.#cutQueues(router, directory));
     const upTo = router.tailSeq;
     router.retainedView.expire(this.#options.clock.nowMs());
     const cursors = cursorsOf(router);
@@ -107,7 +108,7 @@ export class Checkpoint {
     await forget(shared, "done");
     router.histories.trim(this.#options.clock.nowMs());
     await router.histories.save();
-    this.#release(router, directory, upTo);
+    await this.#release(router, upTo);
   }
 
   async #saveGroups(router: Router, cursors: ReadonlyMap<string, GroupCursor>): Promise<void> {
@@ -121,9 +122,9 @@ export class Checkpoint {
   }
 
   /** Keeps queues within their bounds: of all sessions, or of the next so many where there are more. */
-  async #cutQueues(router: Router, directory: SessionDirectory): Promise<void> {
+  *#cutQueues(router: Router, directory: SessionDirectory): Generator<void, void> {
     const { tenant } = router;
-    const sessions = this.#sweeps.get(tenant) ?? directory.list(tenant);
+    const sessions: Iterator<Session, void> = this.#sweeps.get(tenant) ?? directory.list(tenant).values();
     this.#sweeps.set(tenant, sessions);
     for (let seen = 1; seen <= sweepSessions; seen += 1) {
       const { done, value: session } = sessions.next();
@@ -132,31 +133,39 @@ export class Checkpoint {
         break;
       }
       session.cutQueue();
-      if (seen % sliceSessions === 0) await this.#turn();
+      yield;
     }
     const bounds = queueBoundsOf(this.#options.limits);
     for (const group of router.groups) group.cut(bounds);
   }
 
-  #turn(): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.soon(resolve));
+  /** Goes through all steps, a slice a turn of the event loop. */
+  async #inSlices<Result>(steps: Generator<void, Result>): Promise<Result> {
+    const { clock } = this.#options;
+    for (let until = clock.nowMs() + sliceMs; ;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+      if (clock.nowMs() < until) continue;
+      await new Promise<void>((resolve) => clock.soon(resolve));
+      until = clock.nowMs() + sliceMs;
+    }
   }
 
   /** Sessions have ended, or (looked for once a minute) dropped much of what the log keeps for them. */
-  #hasGone(router: Router, { kept, closedEntries }: Released): boolean {
+  async #hasGone(router: Router, { kept, closedEntries }: Released): Promise<boolean> {
     const enough = Math.max(minimumReleased, kept * goneShare);
     if (router.closedEntries - closedEntries >= enough) return true;
-    return this.#count % lookEvery === 0 && kept - router.trimWaiting() >= enough;
+    if (this.#count % lookEvery !== 0 || kept < enough) return false;
+    return kept - (await this.#inSlices(router.trimWaiting())) >= enough;
   }
 
   /** The set of what is needed is as large as the backlog: it is made only when about as much has come since. */
-  #release(router: Router, directory: SessionDirectory, upTo: Seq): void {
+  async #release(router: Router, upTo: Seq): Promise<void> {
     const last = this.#released.get(router.tenant) ?? { upTo: 0, kept: 0, closedEntries: 0 };
     const hasCome = upTo - last.upTo >= Math.max(minimumReleased, last.kept);
-    if (!hasCome && !this.#hasGone(router, last)) return;
+    if (!hasCome && !(await this.#hasGone(router, last))) return;
     const needed = new NeededRecords();
-    router.collectWaiting(needed);
-    for (const session of directory.list(router.tenant)) session.outgoing.collect(needed);
+    await this.#inSlices(router.collectNeeded(needed));
     router.release(upTo, needed);
     this.#released.set(router.tenant, { upTo, kept: needed.size, closedEntries: router.closedEntries });
   }
@@ -170,10 +179,8 @@ function cursorsOf(router: Router): Map<string, GroupCursor> {
 /** What the records of sessions name of shared messages that they have no longer, and that the cursors cover. */
 function sharedIn(router: Router, directory: SessionDirectory): Map<Session, readonly SavedEntry[]> {
   const shared = new Map<Session, readonly SavedEntry[]>();
-  for (const session of directory.list(router.tenant)) {
-    const { entries = [] } = session.outgoing.shareReturns ?? {};
-    if (entries.length > 0) shared.set(session, [...entries]);
-  }
+  for (const session of directory.withShareReturns(router.tenant))
+    shared.set(session, [...(session.outgoing.shareReturns?.entries ?? [])]);
   return shared;
 }
 

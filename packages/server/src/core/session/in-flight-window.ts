@@ -5,7 +5,7 @@ import type { Counters } from "../ports/telemetry.ts";
 import type { Link } from "../ports/transport.ts";
 import type { Delivery } from "../routing/delivery.ts";
 import type { NeededRecords } from "../routing/needed-records.ts";
-import type { Router } from "../routing/router.ts";
+import type { RecordHolder, Router } from "../routing/router.ts";
 import { fromPlain } from "../routing/stored-message.ts";
 import type { SharedOrigin } from "../routing/subscription.ts";
 import { InFlight, type InFlightEntry } from "./in-flight.ts";
@@ -30,7 +30,7 @@ export interface InFlightWindowOptions {
 const lazySaveAcks = 1_000;
 
 /** What is in flight to a client, within its Receive Maximum: sent, saved where it must be, and sent again on return. */
-export class InFlightWindow {
+export class InFlightWindow implements RecordHolder {
   readonly returns: ShareReturns;
   readonly #options: InFlightWindowOptions;
   readonly #owner: OutgoingOwner;
@@ -44,6 +44,7 @@ export class InFlightWindow {
   #resend: InFlightEntry[] = [];
   #acksSinceSave = 0;
   #lastSaving: InFlightEntry | undefined;
+  #isHolder = false;
 
   constructor(options: InFlightWindowOptions) {
     this.#options = options;
@@ -134,6 +135,7 @@ export class InFlightWindow {
       isOutstanding: true,
     };
     this.#entries.add(entry);
+    if (!this.#isHolder) this.#becomeHolder();
     this.#outstanding += 1;
     if (origin) record?.mark("progress"); // the group's cursor has passed it
     if (entry.state === "saving") this.#saveThenSend(entry);
@@ -185,6 +187,7 @@ export class InFlightWindow {
   recover(lastId: number, inFlight: readonly SavedEntry[]): void {
     const { router } = this.#options;
     this.#entries.continueAfter(lastId);
+    if (inFlight.length > 0) this.#becomeHolder();
     for (const saved of inFlight) {
       this.#entries.add({
         packetId: saved.packetId,
@@ -202,10 +205,17 @@ export class InFlightWindow {
   }
 
   /** The records that the log has to keep for what is in flight. */
-  collect(into: NeededRecords): void {
-    for (const entry of this.#entries.inOrder()) {
+  collect(into: NeededRecords): boolean {
+    this.#isHolder = this.count > 0;
+    for (const entry of this.#isHolder ? this.#entries.inOrder() : []) {
       if (entry.seq !== undefined && entry.state !== "released") into.add(entry.seq);
     }
+    return this.#isHolder;
+  }
+
+  #becomeHolder(): void {
+    this.#isHolder = true;
+    this.#options.router.addHolder(this);
   }
 
   // ---------------------------------------------------------------- within

@@ -7,7 +7,6 @@ import type { Link } from "../ports/transport.ts";
 import { asRecorded, type Delivery, withoutNoLocal } from "../routing/delivery.ts";
 import { type FeedSink, LogFeed } from "../routing/log-feed.ts";
 import { LogReader } from "../routing/log-reader.ts";
-import type { NeededRecords } from "../routing/needed-records.ts";
 import type { QueueBounds, QueueCut } from "../routing/queue-bounds.ts";
 import type { SavedDrops } from "../routing/reader-cursor.ts";
 import type { Router } from "../routing/router.ts";
@@ -274,11 +273,6 @@ export class Outgoing implements FeedSink {
     const window = this.#needWindow();
     window.recover(cursor.lastId, inFlight);
     window.returns.recover(shared);
-  }
-
-  /** The records that the log has to keep for what is in flight. */
-  collect(into: NeededRecords): void {
-    this.#window?.collect(into);
   }
 
   // ---------------------------------------------------------------- within

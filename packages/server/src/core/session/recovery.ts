@@ -182,7 +182,9 @@ async function recoverSession(
     const group = groups.get(subscription.groupKey ?? "");
     session.subscriptions.restore(subscription, group?.takenUpTo ?? cursor.outgoing.takenUpTo);
   }
-  session.outgoing.recover(cursor.outgoing, ...inFlightOf(saved, groups));
+  const [own, shared] = inFlightOf(saved, groups);
+  session.outgoing.recover(cursor.outgoing, own, shared);
+  if (shared.length > 0) session.record?.mark("progress");
   for (const packetId of cursor.inbound) session.incoming.recover(packetId);
   return { ...saved, session };
 }

@@ -59,7 +59,10 @@ export class SessionDirectory implements SessionKeeper {
   readonly #byToken = new TokenIndex();
   readonly #opening = new KeyedLock();
   readonly #expiries = new Map<Session, Timer>();
+  readonly #tenants = new Map<string, Set<Session>>();
   readonly #marked = new Set<Session>();
+  /** Those whose records name messages that have gone back to share groups, unless they do so no longer. */
+  readonly #returning = new Set<Session>();
   /** About to end for it. */
   readonly #overflowed = new WeakSet<Session>();
   /** By key: sessions that have ended and whose records are still being deleted. */
@@ -84,8 +87,17 @@ export class SessionDirectory implements SessionKeeper {
     return this.#byKey.size;
   }
 
-  *list(tenant: string): Generator<Session, void> {
-    for (const session of this.#byKey.values()) if (session.tenant === tenant) yield session;
+  list(tenant: string): ReadonlySet<Session> {
+    return this.#tenants.get(tenant) ?? nobody;
+  }
+
+  /** Those whose records name messages that have gone back to share groups. */
+  *withShareReturns(tenant: string): Generator<Session, void> {
+    this.#noteReturns();
+    for (const session of this.#returning) {
+      if (!hasShareReturns(session)) this.#returning.delete(session);
+      else if (session.tenant === tenant) yield session;
+    }
   }
 
   get(tenant: string, id: string): Session | undefined {
@@ -259,16 +271,24 @@ export class SessionDirectory implements SessionKeeper {
     for (const session of this.#byKey.values()) session.attachment?.end(ReasonCode.serverShuttingDown);
     await this.#wills.stop();
     for (const timer of this.#expiries.values()) timer.cancel();
-    for (const session of this.#byKey.values()) session.record?.mark("meta", "progress");
+    // What was without a connection before has been saved
+    for (const session of this.#byKey.values())
+      if (session.isConnected) session.record?.mark("meta", "progress");
     await this.saveMarked();
   }
 
   /** What was marked and not yet saved. False: some of it could not be saved. */
   async saveMarked(): Promise<boolean> {
+    this.#noteReturns();
     const marked = [...this.#marked];
     this.#marked.clear();
     const saved = await Promise.allSettled(marked.map(async (session) => session.record?.saveMarked()));
     return saved.every(({ status }) => status === "fulfilled");
+  }
+
+  /** Whatever changes of them marks the record, too. */
+  #noteReturns(): void {
+    for (const session of this.#marked) if (hasShareReturns(session)) this.#returning.add(session);
   }
 
   /** The session to resume, its connection ended; undefined: a new one is to be made. */
@@ -357,8 +377,16 @@ export class SessionDirectory implements SessionKeeper {
 
   #add(session: Session): void {
     this.#byKey.set(session.key, session);
+    let ofTenant = this.#tenants.get(session.tenant);
+    if (!ofTenant) this.#tenants.set(session.tenant, (ofTenant = new Set()));
+    ofTenant.add(session);
     this.#byId.set(session.id, session);
     this.#byToken.add(session);
+  }
+
+  #leaveTenant(session: Session): void {
+    const ofTenant = this.#tenants.get(session.tenant);
+    if (ofTenant?.delete(session) && ofTenant.size === 0) this.#tenants.delete(session.tenant);
   }
 
   /** A session without a connection: how long it waits for one. */
@@ -392,7 +420,9 @@ export class SessionDirectory implements SessionKeeper {
     if (this.#byKey.get(session.key) === session) this.#byKey.delete(session.key);
     this.#byId.delete(session.id);
     this.#byToken.remove(session, session.principal);
+    this.#leaveTenant(session);
     this.#marked.delete(session);
+    this.#returning.delete(session);
     const { key, record } = session;
     if (!record) return willIsOut;
     this.#countKept(session.tenant, -1);
@@ -411,6 +441,12 @@ export class SessionDirectory implements SessionKeeper {
     });
   }
 }
+
+function hasShareReturns({ outgoing }: Session): boolean {
+  return (outgoing.shareReturns?.entries.length ?? 0) > 0;
+}
+
+const nobody: ReadonlySet<Session> = new Set();
 
 /** Seconds that a client has to come back after a crash before its will is published (semantics.md §1.10). */
 const afterCrashS = 10;
