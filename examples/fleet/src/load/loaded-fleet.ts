@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { findComponent } from "@weir/testkit";
 import { type Browser, chromium } from "playwright-core";
 import { Fleet } from "../launcher/fleet.ts";
+import { freePorts } from "../launcher/free-ports.ts";
 import { CHROMIUM_FLAGS } from "../process/chromium-flags.ts";
-import { freePort } from "../process/free-port.ts";
 import { BrowserProbe } from "./browser-probe.ts";
 import { createLoadedUser, type LoadedUser } from "./loaded-user.ts";
 import { type ProcessUsage, readUsage } from "./process-usage.ts";
@@ -46,13 +46,7 @@ export class LoadedFleet {
     const folder = mkdtempSync(join(tmpdir(), "fleet-load-"));
     const fleet = new Fleet({
       directory: folder,
-      ports: {
-        mqtt: await freePort(),
-        http: await freePort(),
-        app: await freePort(),
-        ingest: await freePort(),
-        database: await freePort(),
-      },
+      ports: await freePorts(),
       databaseUrl: undefined,
       replaySpeed: undefined,
       webDirectory: WEB,

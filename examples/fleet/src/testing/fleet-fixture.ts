@@ -10,7 +10,7 @@ import { openDatabase } from "../database/open-database.ts";
 import type { Database } from "../database/schema.ts";
 import { BackendClient } from "../launcher/backend-client.ts";
 import { Fleet } from "../launcher/fleet.ts";
-import { freePort } from "../process/free-port.ts";
+import { freePorts } from "../launcher/free-ports.ts";
 
 const WEB = fileURLToPath(new URL("../../web", import.meta.url));
 const VITE = fileURLToPath(new URL("../../../../node_modules/vite/bin/vite.js", import.meta.url));
@@ -56,13 +56,7 @@ export class FleetFixture {
     const lines: string[] = [];
     const fleet = new Fleet({
       directory: folder,
-      ports: {
-        mqtt: await freePort(),
-        http: await freePort(),
-        app: await freePort(),
-        ingest: await freePort(),
-        database: await freePort(),
-      },
+      ports: await freePorts(),
       databaseUrl,
       replaySpeed: undefined,
       webDirectory: hasWeb ? webDirectory : undefined,

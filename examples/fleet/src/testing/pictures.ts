@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { findComponent } from "@weir/testkit";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { Fleet } from "../launcher/fleet.ts";
+import { freePorts } from "../launcher/free-ports.ts";
 import { CHROMIUM_FLAGS } from "../process/chromium-flags.ts";
-import { freePort } from "../process/free-port.ts";
 
 const IMAGES = fileURLToPath(new URL("../../../../docs/images", import.meta.url));
 const WEB = fileURLToPath(new URL("../../web/dist", import.meta.url));
@@ -57,13 +57,7 @@ if (executablePath === undefined)
 const folder = mkdtempSync(join(tmpdir(), "fleet-pictures-"));
 const fleet = new Fleet({
   directory: folder,
-  ports: {
-    mqtt: await freePort(),
-    http: await freePort(),
-    app: await freePort(),
-    ingest: await freePort(),
-    database: await freePort(),
-  },
+  ports: await freePorts(),
   databaseUrl: undefined,
   replaySpeed: REPLAY_SPEED,
   webDirectory: WEB,
