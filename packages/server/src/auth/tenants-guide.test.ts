@@ -14,7 +14,7 @@ function calls(): readonly { method: string; path: string; body: unknown }[] {
   return [...guide.matchAll(/```http\n(\w+) \/api\/v1(\S+)\n([^`]*)```/g)].map(([, method, path, body]) => ({
     method: method as string,
     path: path as string,
-    body: body === "" ? undefined : JSON.parse(body as string),
+    body: body === "" ? undefined : (JSON.parse(body as string) as unknown),
   }));
 }
 

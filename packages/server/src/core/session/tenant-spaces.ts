@@ -42,10 +42,6 @@ export class TenantSpaces {
     return this.#byId.values();
   }
 
-  get ids(): readonly string[] {
-    return [...this.#byId.keys()];
-  }
-
   find(id: string): TenantSpace | undefined {
     return this.#byId.get(id);
   }
