@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrokerFixture, describeWith, type MqttTestClient, startBroker, textOf } from "@weir/testkit";
@@ -214,13 +214,17 @@ describe("a restart of the embedded engine", () => {
   });
 
   test("leaves nothing of a tenant that was deleted just before", async () => {
-    await put("acme");
+    const { id } = (await put("acme")) as { id: string };
+    const isOnDisk = (): boolean =>
+      readdirSync(data as string, { recursive: true }).some((path) => String(path).endsWith(id));
     const { key } = await token("acme");
     const client = await connect(key, { properties: SESSION });
     await client.publish("data/1", "kept", { qos: 1, retain: true });
+    expect(isOnDisk()).toBe(true);
     await broker.rest("DELETE", "/tenants/acme");
     await restart();
     expect(await connackOf(key)).toBe(0x86);
+    await expect.poll(isOnDisk).toBe(false);
     await put("acme");
     for (const path of ["tokens", "sessions"]) expect(await itemsOf(`/${path}?tenant=acme`)).toEqual([]);
   });
