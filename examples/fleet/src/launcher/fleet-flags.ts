@@ -10,6 +10,15 @@ export interface FleetFlags {
   readonly data: string | undefined;
 }
 
+/** The ports that it listens on, each with the flag that chooses another one. */
+export const PORT_FLAGS = [
+  { name: "app", flag: "--app-port", what: "the web application" },
+  { name: "mqtt", flag: "--mqtt-port", what: "the broker's MQTT" },
+  { name: "http", flag: "--http-port", what: "the broker's REST and WebSocket" },
+  { name: "ingest", flag: "--ingest-port", what: "where trackers send their positions" },
+  { name: "database", flag: "--database-port", what: "the embedded database" },
+] as const;
+
 /** The command line cannot be understood: the message says why. */
 export class WrongUse extends Error {
   override readonly name = "WrongUse";

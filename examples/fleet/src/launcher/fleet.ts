@@ -106,8 +106,11 @@ export class Fleet {
   async #start(): Promise<void> {
     const demoPasswords = Object.fromEntries(this.accounts.map(({ email, password }) => [email, password]));
     this.#keep({ demoPasswords });
-    this.#options.onStep("broker and database");
-    await Promise.all([this.#startBroker(), this.#startDatabase()]);
+    this.#options.onStep("broker");
+    // First: its lock refuses a second fleet in the same directory, whose PGlite would destroy the database
+    await this.#startBroker();
+    this.#options.onStep("database");
+    await this.#startDatabase();
     this.#keep({
       serviceKeys: await openServiceKeys(this.brokerUrl, this.#secrets.adminToken, this.#secrets.serviceKeys),
     });
@@ -164,6 +167,7 @@ export class Fleet {
       WEIR_TOKEN: this.#secrets.serviceKeys["backend"] ?? "",
       PORT: String(port),
       FLEET_MQTT_URL: `ws://{host}:${ports.http}/mqtt`,
+      FLEET_TRACKER_URL: `http://{host}:${ports.ingest}`,
       FLEET_DEMO_ACCOUNTS: JSON.stringify(this.accounts),
       FLEET_ROADS: join(DATA, "liverpool-route14.csv"),
       ...(webDirectory !== undefined && { FLEET_WEB: webDirectory }),

@@ -6,6 +6,7 @@ import pc from "picocolors";
 import { endOnSignal } from "../process/end-on-signal.ts";
 import { Fleet } from "./fleet.ts";
 import { type FleetFlags, parseFleetFlags, USAGE, WrongUse } from "./fleet-flags.ts";
+import { takenPorts } from "./taken-ports.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../../../..", import.meta.url));
 const WEB = fileURLToPath(new URL("../../web/dist", import.meta.url));
@@ -35,7 +36,8 @@ function clearStep(): void {
 function showWarning(part: string, line: string): void {
   const entry = parseEntry(line);
   if (entry && entry.level < 40) return;
-  if (!entry && part === "database") return;
+  // While the fleet starts, what a part says in plain words is told with its failure
+  if (!entry && !isRunning) return;
   process.stderr.write(`${pc.yellow(part)} ${entry ? entry.text : line}\n`);
 }
 
@@ -72,6 +74,7 @@ ${pc.dim("Ctrl-C ends it; the data stays.")}
 `;
 }
 
+let isRunning = false;
 const flags = readFlags();
 const directory = resolve(CHECKOUT, flags.data ?? join(".weir", "fleet"));
 const fleet = new Fleet({
@@ -89,6 +92,14 @@ const fleet = new Fleet({
   onStep: showStep,
   onLine: showWarning,
 });
+const taken = await takenPorts({
+  ...fleet.ports,
+  database: process.env["DATABASE_URL"] === undefined ? flags.databasePort : undefined,
+});
+if (taken.length > 0) {
+  process.stderr.write(`${taken.join("\n")}\n`);
+  process.exit(1);
+}
 endOnSignal(() => fleet.stop());
 try {
   await fleet.start();
@@ -97,5 +108,6 @@ try {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 }
+isRunning = true;
 clearStep();
 process.stdout.write(describe(fleet, flags));

@@ -108,6 +108,7 @@ export class PartProcess {
 
   #comeBack(): void {
     if (this.#isStopped) return;
+    this.#options.onLine(this.name, "has ended, and is started again");
     this.#restart = setTimeout(() => {
       this.start().catch((error: unknown) => {
         this.#options.onLine(this.name, String(error));

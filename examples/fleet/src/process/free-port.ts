@@ -7,15 +7,20 @@ const [LOWEST, HIGHEST] = [10_000, 32_000];
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));
-    const server = createServer();
-    try {
-      server.listen(port, "127.0.0.1");
-      await once(server, "listening");
-      server.close();
-      await once(server, "close");
-      return port;
-    } catch {
-      // taken: another one
-    }
+    if (await isFree(port)) return port;
+  }
+}
+
+/** Whether nothing listens on it now, on the loopback address. */
+export async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+    server.close();
+    await once(server, "close");
+    return true;
+  } catch {
+    return false;
   }
 }
