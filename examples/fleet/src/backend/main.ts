@@ -21,6 +21,7 @@ const app = await createBackend({
   broker: { url: required(env, "WEIR_URL"), token: required(env, "WEIR_TOKEN") },
   mqttUrl: env["FLEET_MQTT_URL"] ?? "ws://{host}:8080/mqtt",
   settings: {
+    trackerUrl: env["FLEET_TRACKER_URL"] ?? "http://{host}:5055",
     demoAccounts: JSON.parse(env["FLEET_DEMO_ACCOUNTS"] ?? "[]") as DemoAccount[],
     tiles: tilesUrl ? { url: tilesUrl, attribution: env["FLEET_TILES_ATTRIBUTION"] ?? "" } : null,
   },

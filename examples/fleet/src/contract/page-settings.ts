@@ -2,6 +2,8 @@
 export interface PageSettings {
   /** Accounts that anyone may try; only in the demonstration. */
   readonly demoAccounts: readonly DemoAccount[];
+  /** Where trackers send their positions; `{host}` stands for the page's own host. */
+  readonly trackerUrl: string;
   /** A tile server, where the operator has named one. */
   readonly tiles: { readonly url: string; readonly attribution: string } | null;
 }

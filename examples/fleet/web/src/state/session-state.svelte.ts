@@ -13,7 +13,7 @@ const STORED = "fleet-login";
 /** Whether somebody is logged in, and who. */
 export class SessionState {
   view: SessionView = $state.raw({ kind: "loading" });
-  settings: PageSettings = $state.raw({ demoAccounts: [], tiles: null });
+  settings: PageSettings = $state.raw({ demoAccounts: [], trackerUrl: "", tiles: null });
 
   async open(): Promise<void> {
     try {
