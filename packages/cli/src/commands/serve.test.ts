@@ -205,7 +205,7 @@ describe("weir serve", () => {
         expect(exitCode).toBe(1);
         expect(stderr).toMatch(
           new RegExp(
-            `port ${port} \\(EADDRINUSE\\): another program listens there: stop it, or choose another`,
+            `port ${port} \\(EADDRINUSE\\): another program listens there: stop it, or choose another port \\(--mqtt-port, --http-port`,
           ),
         );
         expect(stderr).not.toContain("    at ");

@@ -79,10 +79,12 @@ export async function startOrExplain(broker: Broker): ReturnType<Broker["start"]
 
 function explain(error: Error): string {
   const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
-  if (code === "EADDRINUSE" && port !== undefined) {
-    return `cannot listen on ${address ?? "this machine"} port ${port} (${code}): another program listens there: stop it, or choose another port`;
-  }
-  return error.message;
+  if (code !== "EADDRINUSE") return error.message;
+  const what =
+    port === undefined
+      ? error.message
+      : `cannot listen on ${address ?? "this machine"} port ${port} (${code}): another program listens there: stop it, or choose another port`;
+  return `${what} (--mqtt-port, --http-port; mqtt.tls.port)`;
 }
 
 function tellAddresses(
