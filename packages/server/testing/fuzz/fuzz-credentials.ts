@@ -17,6 +17,14 @@ const NARROW = [
 const NOTHING = [{ effect: "deny", actions: everything, topic: "#" }];
 const acls = [WIDE, NARROW, NOTHING];
 
+const TENANT = "fuzz";
+const tenants = [
+  { verifiedPublisher: true },
+  { wildcards: "refuse", refusedPublish: "disconnect" },
+  { limits: { connections: 3, publishRate: 20, publishBytesRate: 2_000, retainedMessages: 2, sessions: 5 } },
+  { protocols: { websocket: false } },
+];
+
 /** The keys with which attackers come, and whose rights change while they are at it. */
 export class FuzzCredentials {
   readonly #broker: BrokerProcess;
@@ -29,19 +37,19 @@ export class FuzzCredentials {
     this.#keys = [changing, ...others].map(({ key }) => key);
   }
 
+  /** Some are of the default tenant, and some of one that bounds and refuses more. */
   static async make(broker: BrokerProcess): Promise<FuzzCredentials> {
-    const make = async (subject: string, acl: readonly object[]): Promise<Token> => {
-      const response = await broker.rest("POST", "/api/v1/tokens", { subject, acl, ttl: 86_400 });
-      if (response.status !== 201)
-        throw new Error(`POST /tokens: ${response.status} ${await response.text()}`);
-      return (await response.json()) as Token;
-    };
+    await succeed(broker, "PUT", `/tenants/${TENANT}`, tenants[0]);
+    const make = async (subject: string, acl: readonly object[], tenant = "default"): Promise<Token> =>
+      (await succeed(broker, "POST", `/tokens?tenant=${tenant}`, { subject, acl, ttl: 86_400 })) as Token;
     const changing = await make("changing", WIDE);
     // Of one identity there are two, so that the one can be renewed by the other
     return new FuzzCredentials(broker, changing, [
       await make("wide", WIDE),
       await make("wide", NARROW),
       await make("narrow", NARROW),
+      await make("wide", WIDE, TENANT),
+      await make("narrow", NARROW, TENANT),
     ]);
   }
 
@@ -60,12 +68,27 @@ export class FuzzCredentials {
     return ((await response.json()) as { readonly ticket: string }).ticket;
   }
 
-  /** What operators do meanwhile: rights change, sessions are ended. */
+  /** What operators do meanwhile: rights and tenants change, sessions are ended. */
   async meddle(random: Random): Promise<void> {
-    if (random.chance(0.5)) {
-      await this.#broker.rest("PATCH", `/api/v1/tokens/${this.#changing.id}`, { acl: random.pick(acls) });
-    } else {
-      await this.#broker.rest("DELETE", `/api/v1/sessions?clientId=${clientIdOf(random)}`);
-    }
+    const acl = random.pick(acls);
+    const [method, path, body] = random.pick([
+      ["PATCH", `/tokens/${this.#changing.id}`, { acl }],
+      ["PUT", `/tenants/${TENANT}`, random.pick(tenants)],
+      ["DELETE", `/sessions?clientId=${clientIdOf(random)}`],
+    ] as const);
+    await succeed(this.#broker, method, path, body);
   }
+}
+
+async function succeed(
+  broker: BrokerProcess,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<unknown> {
+  const response = await broker.rest(method, `/api/v1${path}`, body);
+  const text = await response.text();
+  const isOvertaken = response.status === 409; // by another who meddles
+  if (!response.ok && !isOvertaken) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  return text === "" ? undefined : JSON.parse(text);
 }
