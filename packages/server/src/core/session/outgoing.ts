@@ -278,7 +278,11 @@ export class Outgoing implements FeedSink {
   // ---------------------------------------------------------------- within
 
   #needWindow(): InFlightWindow {
-    return (this.#window ??= new InFlightWindow({
+    return this.#window ?? this.#openWindow();
+  }
+
+  #openWindow(): InFlightWindow {
+    const window = new InFlightWindow({
       owner: this.#owner,
       router: this.#router,
       counters: this.#counters,
@@ -286,7 +290,9 @@ export class Outgoing implements FeedSink {
       receiveMaximum: this.#receiveMaximum,
       sender: this.#sender,
       home: this,
-    }));
+    });
+    this.#window = window;
+    return window;
   }
 
   get #queueLength(): number {
