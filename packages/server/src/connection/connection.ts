@@ -106,14 +106,14 @@ export class Connection implements Link, ByteSink, Watched, IntakeOwner, Handsha
 
   configure(settings: LinkSettings): void {
     this.#settings = settings;
-    this.#publishWriter = new PublishWriter(this.#queue, settings);
     if (settings.maxSilenceMs === 0 || this.#state !== "open") return;
     const silentAtMs = this.#intake.lastHeardMs + settings.maxSilenceMs;
     this.#host.deadlines.watch(this, Math.min(this.dueMs, silentAtMs));
   }
 
   publish(message: Message, how: OutgoingPublish): boolean {
-    if (this.#state !== "open" || this.#publishWriter === undefined) return true;
+    if (this.#state !== "open" || this.#settings === undefined) return true;
+    this.#publishWriter ??= new PublishWriter(this.#queue, this.#settings);
     try {
       return this.#publishWriter.write(message, how);
     } catch (error) {
