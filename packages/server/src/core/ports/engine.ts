@@ -172,7 +172,7 @@ export interface Held {
   readonly epoch: number;
   /** True: nothing was stored under this id (a hold in which nothing was saved leaves nothing behind). */
   readonly created: boolean;
-  /** The parts as they were last saved. */
+  /** The parts as they are saved when this is first asked for: ask at once, or not at all, since it may be a look at the disk. */
   readonly parts: OwnedParts;
 }
 

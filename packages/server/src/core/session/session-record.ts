@@ -21,7 +21,8 @@ export class SessionRecord {
   readonly #owners: Owners;
   readonly #held: Held;
   readonly #source: RecordSource;
-  readonly #dirty = new Set<RecordPart>();
+  #isMetaDirty = false;
+  #isProgressDirty = false;
   #next: Promise<void> | undefined;
   /** Somebody goes on only when it is saved. */
   #isAwaited = false;
@@ -38,13 +39,14 @@ export class SessionRecord {
   }
 
   get isDirty(): boolean {
-    return this.#dirty.size > 0;
+    return this.#isMetaDirty || this.#isProgressDirty;
   }
 
   /** The parts will be saved with the next `save`. */
   mark(...names: readonly RecordPart[]): void {
-    if (this.#dirty.size === 0) this.#source.recordMarked();
-    for (const name of names) this.#dirty.add(name);
+    if (!this.isDirty) this.#source.recordMarked();
+    if (names.includes("meta")) this.#isMetaDirty = true;
+    if (names.includes("progress")) this.#isProgressDirty = true;
   }
 
   /** Resolves when a save that began after the call is durable; rejects when it is not (or may not be). */
@@ -78,9 +80,9 @@ export class SessionRecord {
     await Promise.resolve();
     this.#next = undefined;
     if (this.#isClosed) return;
-    const names = [...this.#dirty];
+    const names = this.#dirtyParts;
     const isAwaited = this.#isAwaited;
-    this.#dirty.clear();
+    this.#isMetaDirty = this.#isProgressDirty = false;
     this.#isAwaited = false;
     try {
       await this.#owners.save(this.#held, this.#parts(names));
@@ -88,6 +90,13 @@ export class SessionRecord {
       if (!this.#isClosed) this.#failed(names, error, isAwaited);
       throw error;
     }
+  }
+
+  get #dirtyParts(): RecordPart[] {
+    const names: RecordPart[] = [];
+    if (this.#isMetaDirty) names.push("meta");
+    if (this.#isProgressDirty) names.push("progress");
+    return names;
   }
 
   #parts(names: readonly RecordPart[]): OwnedParts {

@@ -25,6 +25,29 @@ interface RowKeys {
   readonly all: readonly StoreKey[];
 }
 
+/** What is held does not keep its parts: whoever lists everything has read them already. */
+class EmbeddedHeld implements Held {
+  readonly kind: OwnedKind;
+  readonly tenant: string;
+  readonly id: string;
+  readonly epoch: number;
+  readonly created: boolean;
+  readonly #read: (held: Held) => OwnedParts;
+
+  constructor({ kind, tenant, id, epoch, created }: Omit<Held, "parts">, read: (held: Held) => OwnedParts) {
+    this.kind = kind;
+    this.tenant = tenant;
+    this.id = id;
+    this.epoch = epoch;
+    this.created = created;
+    this.#read = read;
+  }
+
+  get parts(): OwnedParts {
+    return this.#read(this);
+  }
+}
+
 /** Sessions and share groups of the one node there is: rows in the store, holds in memory, where they end with it. */
 export class EmbeddedOwners implements Owners {
   readonly #gate: EngineGate;
@@ -32,6 +55,7 @@ export class EmbeddedOwners implements Owners {
   readonly #holds = new Map<string, Hold>();
   readonly #takeovers = new Set<(held: Held) => void>();
   readonly #isFull: () => boolean;
+  readonly #readParts = (held: Held): OwnedParts => this.#partsOf(keysOf(held));
 
   constructor(options: { gate: EngineGate; store: ControlStore; isFull: () => boolean }) {
     this.#gate = options.gate;
@@ -49,9 +73,10 @@ export class EmbeddedOwners implements Owners {
       await this.#store.durable(keys.all);
       throw new EngineError("foreign", `${kind} ${id} belongs to another identity`);
     }
-    const parts = this.#partsOf(keys);
-    if (isEmpty(parts) && this.#isFull()) throw new EngineError("full", "the disk is full");
-    const held = { kind, tenant, id, epoch: this.#store.nextRevision(), created: isEmpty(parts), parts };
+    const created = this.#store.peek(keys.identity) === undefined;
+    if (created && this.#isFull()) throw new EngineError("full", "the disk is full");
+    const epoch = this.#store.nextRevision();
+    const held = new EmbeddedHeld({ kind, tenant, id, epoch, created }, this.#readParts);
     this.#holds.set(rowKey, { held, identity });
     await this.#store.durable(keys.all);
     if (ended !== undefined) for (const callback of this.#takeovers) notify(callback, ended.held);

@@ -142,10 +142,36 @@ function read(cursor: ByteCursor): Plain {
   }
 }
 
+/** Keys of maps are few, and come again and again: a text of bytes that were seen before is not made anew. */
+const knownKeys = new Array<{ readonly bytes: Uint8Array; readonly text: string } | undefined>(1_024);
+const maxKnownKeyBytes = 32;
+
+function readKey(cursor: ByteCursor): string {
+  const { bytes, at } = cursor;
+  const length = bytes[at + 1] ?? 0;
+  if (bytes[at] !== tags.text || length > maxKnownKeyBytes) return read(cursor) as string;
+  let hash = length;
+  for (let index = at + 2; index < at + 2 + length; index++) hash = (hash * 31 + bytes[index]!) & 1_023;
+  const known = knownKeys[hash];
+  if (known !== undefined && isAt(bytes, at + 2, known.bytes, length)) {
+    cursor.at = at + 2 + length;
+    return known.text;
+  }
+  const text = read(cursor) as string;
+  knownKeys[hash] = { bytes: Uint8Array.from(bytes.subarray(at + 2, at + 2 + length)), text };
+  return text;
+}
+
+function isAt(bytes: Uint8Array, at: number, expected: Uint8Array, length: number): boolean {
+  if (expected.length !== length) return false;
+  for (let index = 0; index < length; index++) if (bytes[at + index] !== expected[index]) return false;
+  return true;
+}
+
 function readMap(cursor: ByteCursor): Plain {
   const map: Record<string, Plain> = {};
   for (let left = cursor.readVarint(); left > 0; left--) {
-    const key = read(cursor) as string;
+    const key = readKey(cursor);
     map[key] = read(cursor);
   }
   return map;
