@@ -9,7 +9,7 @@ import type { ClientServices } from "./client-services.ts";
 import type { PublishMeter } from "./publish-meter.ts";
 import type { Attachment, Session } from "./session.ts";
 import type { ConnectionEnd } from "./session-directory.ts";
-import type { TenantSpace } from "./tenant-space.ts";
+import type { TenantUsage } from "./tenant-usage.ts";
 
 /** The last publish that the policy allowed: publishers repeat themselves. */
 interface AllowedPublish {
@@ -60,6 +60,7 @@ export class ServedConnection implements Attachment, AckListener {
   /** What its publishes are drawn from; undefined: they have no rate. */
   meter: PublishMeter | undefined;
   #isOverRate = false;
+  readonly #usage: TenantUsage;
   /** The QoS 2 ids among them. */
   #inbound: Set<number> | undefined;
   #publisher: Publisher | undefined;
@@ -85,7 +86,8 @@ export class ServedConnection implements Attachment, AckListener {
     this.connectExpiryS = packet.properties.sessionExpiryInterval ?? 0;
     this.sendsProblemInformation = packet.properties.requestProblemInformation ?? true;
     this.authenticationMethod = packet.properties.authenticationMethod;
-    this.#space.usage.connected(session.principal);
+    this.#usage = services.spaceOf(session.tenant).usage;
+    this.#usage.connected(session.principal);
     this.limitsChanged();
   }
 
@@ -103,19 +105,14 @@ export class ServedConnection implements Attachment, AckListener {
     return (this.#topicAliases ??= new Map());
   }
 
-  get #space(): TenantSpace {
-    return this.services.spaceOf(this.session.tenant);
-  }
-
   limitsChanged(): void {
-    this.meter = this.#space.usage.meterOf(this.session.principal);
+    this.meter = this.#usage.meterOf(this.session.principal);
   }
 
   /** Another principal of the same identity has the session: it may count with others. */
   principalReplaced(before: Principal): void {
-    const { usage } = this.#space;
-    usage.disconnected(before);
-    usage.connected(this.session.principal);
+    this.#usage.disconnected(before);
+    this.#usage.connected(this.session.principal);
     this.limitsChanged();
   }
 
@@ -134,7 +131,7 @@ export class ServedConnection implements Attachment, AckListener {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.link.close();
-    this.#space.usage.disconnected(this.session.principal);
+    this.#usage.disconnected(this.session.principal);
     this.services.directory.closed(this.session, this, how);
   }
 

@@ -181,6 +181,13 @@ export class SessionDirectory implements SessionKeeper {
     this.#rest(session);
   }
 
+  /** Its connection was refused after all: what was made for it goes, what was there before rests as it was. */
+  refused(session: Session, isPresent: boolean): void {
+    this.#wills.cancel(session);
+    if (isPresent) this.#rest(session);
+    else void this.end(session, ReasonCode.notAuthorized, true);
+  }
+
   /** The log's tail has reached a message of QoS 2: its publisher's packet id is in the log now (semantics.md §2.2). */
   logged({ record }: StoredRecord): void {
     const { inbound, publisher } = record;
@@ -406,7 +413,7 @@ export class SessionDirectory implements SessionKeeper {
   }
 
   #expire(session: Session): void {
-    this.#options.spaceOf(session.tenant).counters.sessionsExpired += 1;
+    session.expired();
     void this.#forget(session);
   }
 

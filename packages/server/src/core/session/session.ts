@@ -207,6 +207,11 @@ export class Session implements OutgoingOwner, SubscriptionsOwner, RecordSource 
     this.outgoing.detach();
   }
 
+  /** Its time without a connection is over. */
+  expired(): void {
+    this.#counters.sessionsExpired += 1;
+  }
+
   /** Nothing of the session remains in the broker's memory; its record is the directory's to close. */
   close(): void {
     this.hasEnded = true;

@@ -134,7 +134,7 @@ async function openSession(client: Client, packet: ConnectPacket, principal: Pri
     if (client.isClosed) return services.directory.abandoned(session);
     const refusal = principal.ended === undefined ? refuseMore(client, principal, false) : endedMeanwhile;
     if (!refusal) return accept(client, packet, session, isPresent);
-    services.directory.abandoned(session);
+    services.directory.refused(session, isPresent);
     refuse(client, packet, refusal);
   });
   if (isOpened || client.isClosed) return;
