@@ -115,8 +115,8 @@ export class ProofRun {
     this.#note("— round");
     for (const user of this.#others) await this.#move(user);
     await this.#rest();
-    for (let phase = 1 + random.below(2); phase > 0; phase--) {
-      for (const user of this.#others) if (random.chance(0.3)) this.#hold(user, true);
+    for (let phase = 1 + random.below(3); phase > 0; phase--) {
+      for (const user of this.#others) if (random.chance(0.5)) this.#hold(user, true);
       await Promise.all([
         this.#changes(random.below(3)),
         this.#publications(4 + random.below(8)),
@@ -329,7 +329,7 @@ export class ProofRun {
   async #subscriptions(): Promise<void> {
     const { random } = this.#world;
     for (const user of this.#others) {
-      if (!user.client || !random.chance(0.35)) continue;
+      if (!user.client || !random.chance(user.subscriptions.size === 0 ? 0.9 : 0.3)) continue;
       const filter = this.#world.pick(FILTERS);
       const request: Request = {
         filter: user.options.share === undefined ? filter : `$share/${user.options.share}/${filter}`,

@@ -72,6 +72,7 @@ export class ProofUser {
   jwt: Jwt = { account: "a", isGold: true, issuedAtS: 0, signedWith: "" };
   revokedBeforeS = 0;
   readonly #moments: Moments;
+  readonly #comings: number[] = [0];
 
   constructor(options: UserOptions, moments: Moments) {
     this.name = options.name;
@@ -89,6 +90,7 @@ export class ProofUser {
     if (!this.options.isPersistent || this.sessionSince === 0) this.#newSession();
     this.client = client;
     this.isConnected.begin(true);
+    this.#comings.push(this.#moments.next());
   }
 
   left(): void {
@@ -145,6 +147,12 @@ export class ProofUser {
     return publisher === this && !isByRest;
   }
 
+  /** Whoever was ended collects nothing before it comes again (semantics.md §1.9). */
+  #collects(at: number): boolean {
+    const came = this.#comings.findLast((moment) => moment <= at) as number;
+    return this.always(came, at, (rights) => rights !== undefined);
+  }
+
   /**
    * Whether the message has to be here by now, without any doubt. At QoS 0 there is none only if nothing has changed
    * since that moment: a message on its way to the disk may be passed on by a subscription that is gone then.
@@ -152,7 +160,7 @@ export class ProofUser {
   mustHave(tried: Tried, unchangedSince: number): boolean {
     const { topic, qos, from } = tried;
     const now = this.#moments.now;
-    if (this.options.share !== undefined || from < this.sessionSince) return false;
+    if (this.options.share !== undefined || from < this.sessionSince || !this.#collects(from)) return false;
     const bounds = this.rights.during(from, now).map((rights) => readQos(rights, topic));
     const bound = Math.min(...bounds);
     if (bound < 0) return false;

@@ -148,7 +148,13 @@ export class ProofWorld {
     return from.filter(() => this.random.chance(probability));
   }
 
+  /** Mostly with something wide, so that there is much to be lost. */
   entries(): Entry[] {
+    const wide = this.random.chance(0.5) ? [EVERYTHING] : [];
+    return [...wide, ...this.#narrow()];
+  }
+
+  #narrow(): Entry[] {
     return Array.from({ length: 1 + this.random.below(5) }, () => {
       const isDeny = this.random.chance(0.15);
       const actions: readonly Action[] = this.pick([
