@@ -45,6 +45,8 @@ export interface WeirClientOptions {
   readonly url: string;
   /** The key of an access token. */
   readonly token: string;
+  /** Another tenant than the token's own: for an admin of the system, and for all but what needs a tenant's own ACL. */
+  readonly tenant?: string;
   /** Default: the platform's. */
   readonly fetch?: Fetch;
   /** After so many milliseconds without an answer a call rejects. Default: 30,000. */
@@ -201,12 +203,13 @@ function createNamedCalls<Put, Shown>(call: Call, collection: string): NamedCall
 }
 
 function createCall(options: WeirClientOptions): Call {
-  const { token, timeoutMs = 30_000 } = options;
+  const { token, tenant, timeoutMs = 30_000 } = options;
   const base = baseUrl(options.url);
   const fetch = options.fetch ?? platformFetch();
   const authorization = `Bearer ${headerText(token)}`;
   return async <T>(method: string, path: string, request: Request = {}): Promise<T> => {
-    const { query = {}, body } = request;
+    const { body } = request;
+    const query = { ...request.query, tenant };
     const headers: Record<string, string> = { authorization, accept: "application/json", ...request.headers };
     if (body !== undefined) headers["content-type"] = "application/json";
     const response = await fetch(`${base}${path}${queryString(query)}`, {

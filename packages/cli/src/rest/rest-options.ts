@@ -6,6 +6,7 @@ import { CommandFailure, WrongUse } from "../command-failure.ts";
 export interface RestFlags {
   readonly url?: string;
   readonly token?: string;
+  readonly tenant?: string;
   readonly json?: true;
 }
 
@@ -17,6 +18,7 @@ export function addRestOptions(command: Command): Command {
     .helpOption("-h, --help", "show this")
     .option("--url <url>", `the broker's HTTP port (also WEIR_URL; default: ${DEFAULT_URL})`)
     .option("--token <key>", "the access token to do it with (also WEIR_TOKEN)")
+    .option("--tenant <name>", "act in another tenant, as an admin of the system")
     .option("--json", "print JSON");
 }
 
@@ -39,7 +41,8 @@ export async function withBroker<Result>(
       "An access token is needed: --token KEY, or WEIR_TOKEN. The admin token is shown when `weir serve` first starts.",
     );
   try {
-    return await run(createWeirClient({ url, token }));
+    const { tenant } = flags;
+    return await run(createWeirClient({ url, token, ...(tenant !== undefined && { tenant }) }));
   } catch (error) {
     throw toFailure(error, url);
   }

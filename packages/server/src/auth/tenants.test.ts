@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createWeirClient } from "@weir/api";
 import { type BrokerFixture, describeWith, type MqttTestClient, startBroker, textOf } from "@weir/testkit";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MosquittoRun } from "../../testing/real-clients/mosquitto-run.ts";
@@ -176,6 +177,26 @@ describe.each(["memory", "embedded"])("tenants on the %s engine", (engine) => {
     expect(own).toContain('weir_tenant_connections{tenant="acme"} 1');
     expect(own).not.toContain("default");
     expect(own).not.toContain("weir_connections");
+  });
+});
+
+describe("@weir/api for another tenant", () => {
+  beforeEach(async () => {
+    broker = await startBroker({ anonymous: { allow: "nobody" } });
+  });
+  afterEach(() => broker.close());
+
+  test("names it in every call", async () => {
+    const system = await token("default", { scopes: ["admin", "tenants"] });
+    const url = `http://127.0.0.1:${broker.addresses.http.port}`;
+    const { tenants } = createWeirClient({ url, token: system.key });
+    expect(await tenants.put("acme", { wildcards: "refuse" })).toMatchObject({ name: "acme" });
+    const client = createWeirClient({ url, token: system.key, tenant: "acme" });
+    const { tenant } = await client.tokens.create({ name: "admin of acme", scopes: ["admin"] });
+    expect(tenant).toBe("acme");
+    expect((await client.tokens.list()).items).toHaveLength(1);
+    await tenants.delete("acme");
+    await expect(client.tokens.list()).rejects.toMatchObject({ code: "not-found" });
   });
 });
 
