@@ -26,6 +26,9 @@ export interface MessageLimits {
   readonly maxTopicLevels: number;
 }
 
+/** Where nothing may be published at all, the limit may be another one by then. */
+const MAX_RETRY_AFTER_S = 60;
+
 /** Publishing without a connection; needs the scope `messages`, and the token's ACL bounds it. */
 export class MessageAdmin {
   readonly #core: PublishPort;
@@ -63,7 +66,7 @@ export class MessageAdmin {
       throw new AdminError(
         "rate",
         `${outcome.reason} for this credential or its tenant`,
-        outcome.waitMs / 1_000,
+        Math.min(outcome.waitMs / 1_000, MAX_RETRY_AFTER_S),
       );
     if (outcome.kind === "refused") throw new AdminError(errorCodeOf(outcome.reasonCode), outcome.reason);
   }
