@@ -1,10 +1,10 @@
 import type { Qos, Will } from "@weir/protocol";
-import type { Delivered, Publication, Request } from "./proof-client.ts";
+import type { Publication, Request } from "./proof-client.ts";
 import { ByteClient } from "./proof-client.ts";
 import { type ProofUser, type Tried, type UserOptions, withoutShare } from "./proof-user.ts";
+import { type ProofCounts, ProofJudge } from "./proof-judge.ts";
 import { ProofWorld, TOPICS } from "./proof-world.ts";
-import { matches, mayPublish, mayReplay, readQos, type Rights } from "./rights.ts";
-import type { Timeline } from "./timeline.ts";
+import { matches, mayPublish, readQos } from "./rights.ts";
 
 const FILTERS = ["#", "data/#", "data/+/1", "+/b/+", "data/a/#", "+/+", "data/c/2", "data/b"];
 const WILLS = ["will/a", "will/b", "data/a/1"];
@@ -34,43 +34,17 @@ const USERS: readonly UserOptions[] = [
   { ...bytes, name: "shared", kind: "token", share: "g" },
 ];
 
-/** What a run has done, so that one can see that it did something. */
-export interface ProofCounts {
-  published: number;
-  refused: number;
-  delivered: number;
-  retained: number;
-  replayed: number;
-  wills: number;
-  renewals: number;
-  readonly changes: Map<string, number>;
-}
-
 /** Random steps of everybody, each delivery held against the model. Throws at the first that is outside, or missing. */
 export class ProofRun {
-  readonly counts: ProofCounts = {
-    published: 0,
-    refused: 0,
-    delivered: 0,
-    retained: 0,
-    replayed: 0,
-    wills: 0,
-    renewals: 0,
-    changes: new Map(),
-  };
   readonly #world: ProofWorld;
   /** Minutes at once are more than a disk that writes has. */
   readonly #mayTimePass: boolean;
-  readonly #tried = new Map<string, Tried>();
-  /** The last retained message of a topic; undefined: it cannot be said which. */
-  readonly #retained = new Map<string, Tried | undefined>();
-  readonly #journal: string[] = [];
-  #count = 0;
-  #roundBegan = 0;
+  readonly #judge: ProofJudge;
 
   private constructor(world: ProofWorld, mayTimePass: boolean) {
     this.#mayTimePass = mayTimePass;
     this.#world = world;
+    this.#judge = new ProofJudge(world, mayTimePass);
   }
 
   /** @param data a data directory of the embedded engine; in memory without */
@@ -100,9 +74,13 @@ export class ProofRun {
     return this.#world.users.slice(1);
   }
 
+  get counts(): ProofCounts {
+    return this.#judge.counts;
+  }
+
   /** What was done, for whoever looks for the reason. */
   get journal(): readonly string[] {
-    return this.#journal;
+    return this.#judge.journal;
   }
 
   async rounds(count: number): Promise<void> {
@@ -111,8 +89,8 @@ export class ProofRun {
 
   async #round(): Promise<void> {
     const { random } = this.#world;
-    this.#roundBegan = this.#world.moments.next();
-    this.#note("— round");
+    this.#judge.roundBegan = this.#world.moments.next();
+    this.#judge.note("— round");
     for (const user of this.#others) await this.#move(user);
     await this.#rest();
     for (let phase = 1 + random.below(3); phase > 0; phase--) {
@@ -129,7 +107,7 @@ export class ProofRun {
     await this.#replay();
     for (const user of this.#world.users) this.#hold(user, false);
     await this.#untilQuiet();
-    this.#judgeWhatIsMissing();
+    this.#judge.judgeWhatIsMissing();
   }
 
   #hold(user: ProofUser, isHolding: boolean): void {
@@ -148,7 +126,7 @@ export class ProofRun {
   async #untilQuiet(): Promise<void> {
     for (let [quiet, looks] = [0, 0]; quiet < 2; looks++) {
       for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
-      const isMissing = looks < PATIENCE && this.#missing() !== undefined;
+      const isMissing = looks < PATIENCE && this.#judge.missing() !== undefined;
       if (isMissing) await this.#world.idle();
       quiet = (await this.#drainAll()) > 0 || isMissing ? 0 : quiet + 1;
     }
@@ -158,7 +136,7 @@ export class ProofRun {
     let count = 0;
     for (const user of this.#world.users) {
       const delivered = (await user.client?.drain()) ?? [];
-      for (const one of delivered) this.#judge(user, one);
+      for (const one of delivered) this.#judge.judge(user, one);
       count += delivered.length;
     }
     return count;
@@ -180,7 +158,7 @@ export class ProofRun {
     const { password, takeBack } = await world.nextCredential(user);
     if (user !== this.service && world.random.chance(0.3)) {
       const topic = world.pick(WILLS);
-      const will = this.#try(user, { topic, qos: 1, retain: false, isByRest: false });
+      const will = this.#judge.try(user, { topic, qos: 1, retain: false, isByRest: false });
       if (await this.#connect(user, password, will)) return;
       will.isAccepted = false;
     }
@@ -193,30 +171,32 @@ export class ProofRun {
     if (code === BUSY) return false; // the keys of a provider that was put are being fetched
     const rights = user.rights.now;
     const isExpected = rights !== undefined && (!will || mayPublish(rights, will));
-    this.#note(`${user.name} comes${will ? ` with the will ${will.id} on ${will.topic}` : ""}: ${code}`);
+    this.#judge.note(
+      `${user.name} comes${will ? ` with the will ${will.id} on ${will.topic}` : ""}: ${code}`,
+    );
     if ((code === ACCEPTED) !== isExpected)
-      this.#fail(`CONNECT of ${user.name} was answered with ${code}, but the model says ${isExpected}`);
+      this.#judge.fail(`CONNECT of ${user.name} was answered with ${code}, but the model says ${isExpected}`);
     if (code !== ACCEPTED) return false;
     user.came(client);
     user.will = will;
-    if (will) this.#publishing(will); // from now on it may be, at any time
+    if (will) this.#judge.publishing(will); // from now on it may be, at any time
     user.rights.settle(); // what was before it came with these is over
     return true;
   }
 
   async #leave(user: ProofUser): Promise<void> {
     const { will } = user;
-    for (const one of (await user.client?.drain()) ?? []) this.#judge(user, one);
-    if (will) this.#publishing(will);
-    this.#note(`${user.name} is cut off`);
+    for (const one of (await user.client?.drain()) ?? []) this.#judge.judge(user, one);
+    if (will) this.#judge.publishing(will);
+    this.#judge.note(`${user.name} is cut off`);
     await user.client?.cut();
     user.left();
     user.will = undefined;
     await this.#world.broker.disconnected(user.name);
     if (!will) return;
-    this.counts.wills += 1;
+    this.#judge.counts.wills += 1;
     will.to = this.#world.moments.next();
-    this.#published(will, user.allowedToPublish(will));
+    this.#judge.published(will, user.allowedToPublish(will));
   }
 
   /** Another credential of the same identity, on the open connection. */
@@ -227,10 +207,10 @@ export class ProofRun {
     const { password: payload, takeBack } = await this.#world.nextCredential(user);
     const code = await user.client?.publish({ topic: "$client/auth", payload, qos: 1, retain: false });
     const isAccepted = user.rights.now !== undefined;
-    this.#note(`${user.name} renews: ${code}`);
+    this.#judge.note(`${user.name} renews: ${code}`);
     if ((code === ACCEPTED) !== isAccepted)
-      this.#fail(`the renewal of ${user.name} was answered with ${code}`);
-    this.counts.renewals += 1;
+      this.#judge.fail(`the renewal of ${user.name} was answered with ${code}`);
+    this.#judge.counts.renewals += 1;
     if (!isAccepted) takeBack();
   }
 
@@ -239,10 +219,10 @@ export class ProofRun {
     if (!user.client || user.rights.now !== undefined) return;
     for (let look = 0; look < 500 && !user.client.isClosed; look++) {
       await new Promise((resolve) => void setTimeout(resolve, 2));
-      for (const one of await user.client.drain()) this.#judge(user, one);
+      for (const one of await user.client.drain()) this.#judge.judge(user, one);
     }
-    if (!user.client.isClosed) this.#fail(`${user.name} is still connected`);
-    this.#note(`${user.name} was ended`);
+    if (!user.client.isClosed) this.#judge.fail(`${user.name} is still connected`);
+    this.#judge.note(`${user.name} was ended`);
     this.#willOfEnded(user);
     user.left();
   }
@@ -253,7 +233,7 @@ export class ProofRun {
     user.will = undefined;
     if (!will || this.#world.hasExpired(user)) return;
     will.isAccepted = false;
-    if (this.service.seen.has(will.id)) this.#fail(`the will ${will.id} of ${user.name} was published`);
+    if (this.service.seen.has(will.id)) this.#judge.fail(`the will ${will.id} of ${user.name} was published`);
   }
 
   // ---------------------------------------------------------------- what is done at the same time
@@ -261,20 +241,20 @@ export class ProofRun {
   async #changes(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
       const name = await this.#world.change();
-      this.#note(`changed: ${name}`);
+      this.#judge.note(`changed: ${name}`);
       this.#changed(name);
     }
   }
 
   async #rotation(): Promise<void> {
     await this.#world.rotate();
-    this.#note("changed: rotation");
+    this.#judge.note("changed: rotation");
     this.#changed("rotation");
     await this.#rest();
   }
 
   #changed(name: string): void {
-    this.counts.changes.set(name, (this.counts.changes.get(name) ?? 0) + 1);
+    this.#judge.counts.changes.set(name, (this.#judge.counts.changes.get(name) ?? 0) + 1);
   }
 
   async #publications(count: number): Promise<void> {
@@ -285,7 +265,7 @@ export class ProofRun {
       const responseTopic = random.chance(0.1) ? this.#world.pick(TOPICS) : undefined;
       const isByRest = ["token", "service"].includes(publisher.options.kind) && random.chance(0.2);
       const how = { topic, qos: random.below(3) as Qos, retain: random.chance(0.2), isByRest };
-      return { tried: this.#try(publisher, how), responseTopic };
+      return { tried: this.#judge.try(publisher, how), responseTopic };
     });
     for (const { tried, responseTopic } of planned) await this.#publish(tried, responseTopic);
   }
@@ -297,7 +277,7 @@ export class ProofRun {
       tried.isAccepted = false;
       return;
     }
-    this.#publishing(tried);
+    this.#judge.publishing(tried);
     const publication = { payload, topic, qos, retain, responseTopic };
     const verdict = isByRest
       ? await this.#publishByRest(publisher, publication)
@@ -305,13 +285,13 @@ export class ProofRun {
     tried.to = this.#world.moments.next();
     const expected = publisher.allowedToPublish({ ...tried, responseTopic });
     const told = verdict === undefined ? undefined : verdict === ACCEPTED || verdict === 0x10;
-    this.#note(
+    this.#judge.note(
       `${publisher.name} publishes ${payload} on ${topic} at ${qos}${retain ? " retained" : ""}: ${verdict}`,
     );
     if (client?.isClosed && !isByRest) return; // it was ended meanwhile
     if (told !== undefined && expected !== undefined && told !== expected)
-      this.#fail(`${publisher.name} published on ${topic}: ${verdict}, but the model says ${expected}`);
-    this.#published(tried, told ?? expected);
+      this.#judge.fail(`${publisher.name} published on ${topic}: ${verdict}, but the model says ${expected}`);
+    this.#judge.published(tried, told ?? expected);
   }
 
   async #publishByRest({ credential }: ProofUser, publication: Publication): Promise<number> {
@@ -323,7 +303,7 @@ export class ProofRun {
     );
     if (status === 200) return ACCEPTED;
     if (status === 401 || (status === 403 && body["code"] === "acl")) return REFUSED;
-    return this.#fail(`POST /messages: ${status} ${JSON.stringify(body)}`);
+    return this.#judge.fail(`POST /messages: ${status} ${JSON.stringify(body)}`);
   }
 
   async #subscriptions(): Promise<void> {
@@ -348,14 +328,14 @@ export class ProofRun {
     const from = this.#world.moments.next();
     timeline.begin(request);
     const code = await user.client?.subscribe(request);
-    this.#note(`${user.name} subscribes to ${request.filter} at ${request.qos}: ${code}`);
+    this.#judge.note(`${user.name} subscribes to ${request.filter} at ${request.qos}: ${code}`);
     if (code === undefined) return;
     const isSure = TOPICS.some(
       (topic) =>
         matches(withoutShare(request.filter), topic) &&
         user.always(from, this.#world.moments.next(), (rights) => readQos(rights, topic) >= 0),
     );
-    if (isSure && code === REFUSED) this.#fail(`${user.name} may not subscribe to ${request.filter}`);
+    if (isSure && code === REFUSED) this.#judge.fail(`${user.name} may not subscribe to ${request.filter}`);
     this.#world.moments.next();
     if (code >= 0x80) timeline.retract();
     else timeline.settle();
@@ -364,108 +344,10 @@ export class ProofRun {
   async #unsubscribe(user: ProofUser, filter: string): Promise<void> {
     const timeline = user.subscriptionTo(filter);
     timeline.begin(undefined);
-    this.#note(`${user.name} unsubscribes from ${filter}`);
+    this.#judge.note(`${user.name} unsubscribes from ${filter}`);
     await user.client?.unsubscribe(filter);
     this.#world.moments.next();
     if (!user.client?.isClosed) timeline.settle();
-  }
-
-  // ---------------------------------------------------------------- what was published
-
-  #try(publisher: ProofUser, how: Pick<Tried, "topic" | "qos" | "retain" | "isByRest">): Tried {
-    const tried = {
-      ...how,
-      id: `m${++this.#count}`,
-      publisher,
-      from: Infinity,
-      to: Infinity,
-      isAccepted: undefined,
-    };
-    this.#tried.set(tried.id, tried);
-    return tried;
-  }
-
-  #publishing(tried: Tried): void {
-    tried.from = this.#world.moments.next();
-  }
-
-  #published(tried: Tried, isAccepted: boolean | undefined): void {
-    tried.isAccepted = isAccepted;
-    if (isAccepted === false) {
-      this.counts.refused += 1;
-      return;
-    }
-    this.counts.published += 1;
-    if (tried.retain) this.#retained.set(tried.topic, isAccepted ? tried : undefined);
-    if (isAccepted) for (const user of this.#world.users) if (!user.live.has(tried.id)) user.owed.add(tried);
-  }
-
-  // ---------------------------------------------------------------- judgement
-
-  #judge(user: ProofUser, one: Delivered): void {
-    const { payload, topic, qos, retain, from, to } = one;
-    this.counts.delivered += 1;
-    const tried = this.#tried.get(payload);
-    const what = `${payload} on ${topic} at ${qos}${retain ? " retained" : ""}${one.dup ? " again" : ""} to ${user.name}`;
-    this.#note(`delivered: ${what}`);
-    if (!tried || tried.topic !== topic) return this.#fail(`nobody published ${what}`);
-    if (tried.from === Infinity || tried.isAccepted === false) this.#fail(`was refused: ${what}`);
-    if (!user.ever(from, to, (rights) => readQos(rights, topic) >= (one.dup ? 0 : qos)))
-      this.#fail(`OUTSIDE: ${what}`);
-    if (qos > tried.qos) this.#fail(`more than its QoS: ${what}`);
-    const matching = user.everMatching(topic);
-    if (matching.length === 0) this.#fail(`never asked for: ${what}`);
-    if (user.hasMade(tried) && matching.every(({ noLocal }) => noLocal)) this.#fail(`its own: ${what}`);
-    const known = new Set(matching.map(({ identifier }) => identifier));
-    if (one.identifiers.some((identifier) => !known.has(identifier))) this.#fail(`identifiers: ${what}`);
-    user.seen.add(payload);
-    user.owed.delete(tried);
-    if (retain) this.counts.retained += 1;
-    else this.#judgeCopies(user, one, what);
-  }
-
-  /** What a share group gave and was not acknowledged may come again, and groups overlap. */
-  #judgeCopies(user: ProofUser, { payload, dup }: Delivered, what: string): void {
-    const copies = (user.live.get(payload) ?? 0) + (dup ? 0 : 1);
-    user.live.set(payload, copies);
-    if (copies > 1 && user.options.share === undefined) this.#fail(`a second copy: ${what}`);
-  }
-
-  /** All that was published is where it had to come to. */
-  #judgeWhatIsMissing(): void {
-    const missing = this.#missing();
-    if (missing !== undefined) this.#fail(`MISSING: ${missing}`);
-    for (const user of this.#world.users) if (user.client) user.owed.clear();
-  }
-
-  #missing(): string | undefined {
-    for (const user of this.#world.users) {
-      const tried = user.client && [...user.owed].find((one) => user.mustHave(one, this.#roundBegan));
-      if (tried)
-        return `${tried.id} on ${tried.topic} at ${tried.qos} by ${tried.publisher.name} to ${user.name}`;
-      const retained = user.client && this.#missingRetained(user);
-      if (retained) return `${retained.id}, retained on ${retained.topic}, to ${user.name}`;
-    }
-    return undefined;
-  }
-
-  /** Who subscribed in this round, or may read more since, has the retained messages. */
-  #missingRetained(user: ProofUser): Tried | undefined {
-    const { now } = this.#world.moments;
-    const began = this.#roundBegan;
-    if (user.options.share !== undefined || !user.isConnected.during(began, now).every(Boolean))
-      return undefined;
-    return [...this.#retained.values()].find((tried) => {
-      if (!tried || tried.to > began || user.seen.has(tried.id)) return false;
-      const mayRead = (rights: Rights): boolean => readQos(rights, tried.topic) >= 0;
-      const hasBecome = user.rights.since > began && !user.always(began, began, mayRead);
-      const isOwed = (timeline: Timeline<Request | undefined>): boolean =>
-        isForRetained(timeline.now, tried) &&
-        (hasBecome || timeline.since > began) &&
-        !(timeline.now?.noLocal === true && user.hasMade(tried));
-      const isReadable = user.always(user.rights.since, now, mayRead);
-      return isReadable && [...user.subscriptions.values()].some(isOwed);
-    });
   }
 
   // ---------------------------------------------------------------- REST, and replays
@@ -478,15 +360,15 @@ export class ProofRun {
       const { status, body } = await this.#world.broker.restAs(user.credential.key, "GET", path);
       const to = this.#world.moments.next();
       if ((status === 200) !== (user.rights.now !== undefined))
-        this.#fail(`GET /retained as ${user.name}: ${status}`);
+        this.#judge.fail(`GET /retained as ${user.name}: ${status}`);
       if (status !== 200) continue;
       const topics = (body["items"] as readonly { topic: string }[]).map(({ topic }) => topic);
       for (const topic of topics)
         if (!user.ever(from, to, (rights) => readQos(rights, topic) >= 0))
-          this.#fail(`OUTSIDE: ${topic} by REST to ${user.name}`);
-      for (const [topic, tried] of this.#retained)
+          this.#judge.fail(`OUTSIDE: ${topic} by REST to ${user.name}`);
+      for (const [topic, tried] of this.#judge.retained)
         if (tried && readQos(user.rights.now, topic) >= 0 && !topics.includes(topic))
-          this.#fail(`MISSING: ${topic} by REST to ${user.name}`);
+          this.#judge.fail(`MISSING: ${topic} by REST to ${user.name}`);
     }
   }
 
@@ -516,56 +398,16 @@ export class ProofRun {
     for (let [quiet, looks] = [0, 0]; quiet < 2; looks++) {
       const delivered = await client.drain();
       for (const { payload } of delivered) got.add(payload);
-      const isMissing = looks < PATIENCE && this.#notReplayed(user, got, code) !== undefined;
+      const isMissing = looks < PATIENCE && this.#judge.notReplayed(user, got, code) !== undefined;
       if (isMissing || delivered.length > 0) await this.#world.idle();
       quiet = isMissing || delivered.length > 0 ? 0 : quiet + 1;
     }
     await client.cut();
     await broker.disconnected(options.clientId);
-    if (code !== undefined) this.#judgeReplay(user, got, code);
-  }
-
-  #judgeReplay(user: ProofUser, got: ReadonlySet<string>, code: number): void {
-    this.#note(`${user.name} replays ${got.size}: ${code}`);
-    this.counts.replayed += got.size;
-    const rights = user.rights.now;
-    for (const id of got) {
-      const tried = this.#tried.get(id);
-      if (!tried || tried.isAccepted === false) this.#fail(`replayed, but refused: ${id}`);
-      else if (!mayReplay(rights, tried.topic) && !this.#isOnItsWay(tried, rights))
-        this.#fail(`OUTSIDE: ${id} on ${tried.topic} replayed to ${user.name}`);
-    }
-    const missing = this.#notReplayed(user, got, code);
-    if (missing) this.#fail(`MISSING: ${missing.id} on ${missing.topic} replayed to ${user.name}`);
-  }
-
-  /** What the disk had not yet when the replay began counts as live. */
-  #isOnItsWay({ to, topic }: Tried, rights: Rights): boolean {
-    return !this.#mayTimePass && to > this.#roundBegan && readQos(rights, topic) >= 0;
-  }
-
-  #notReplayed(user: ProofUser, got: ReadonlySet<string>, code: number | undefined): Tried | undefined {
-    if (code === undefined || code >= 0x80) return undefined;
-    const rights = user.rights.now;
-    return [...this.#tried.values()].find(
-      ({ id, topic, isAccepted }) =>
-        isAccepted && !got.has(id) && matches("data/#", topic) && mayReplay(rights, topic),
-    );
-  }
-
-  #note(line: string): void {
-    this.#journal.push(line);
-  }
-
-  #fail(what: string): never {
-    throw new Error(what);
+    if (code !== undefined) this.#judge.judgeReplay(user, got, code);
   }
 }
 
 function willOf({ id, topic, qos, retain }: Tried): Will {
   return { topic, qos, retain, payload: Buffer.from(id), properties: {} };
-}
-
-function isForRetained(request: Request | undefined, { topic }: Tried): boolean {
-  return request?.retainHandling === 0 && matches(request.filter, topic);
 }
