@@ -18,4 +18,4 @@ it(`what is acknowledged survives ${ROUNDS} ends of \`weir serve\`, by SIGKILL a
   expect(report.killsWhileCompacting).toBeGreaterThan(0);
   expect(report.acknowledged).toBeGreaterThan(ROUNDS * 20);
   expect(report.received).toBeGreaterThan(report.acknowledged);
-}, 180_000);
+}, 600_000);
