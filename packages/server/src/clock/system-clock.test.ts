@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { SystemClock } from "./system-clock.ts";
 
 test("nowMs() begins at the wall clock and never goes back", () => {
@@ -32,4 +32,26 @@ test("soon() calls back in a later turn", async () => {
   await called;
   expect(order).toEqual(["microtask", "soon"]);
   clock.close();
+});
+
+test.each([
+  ["forward by a day", 86_400_000],
+  ["back by a day", -86_400_000],
+])("timers and nowMs() go on as before when the machine's clock jumps %s", async (_, jumpMs) => {
+  const clock = new SystemClock();
+  const wallMs = Date.now.bind(Date);
+  const startMs = clock.nowMs();
+  let early = 0;
+  const late = clock.after(60_000, () => (early += 1));
+  vi.spyOn(Date, "now").mockImplementation(() => wallMs() + jumpMs);
+  try {
+    await new Promise<void>((resolve) => void clock.after(200, resolve));
+    expect(clock.nowMs() - startMs).toBeGreaterThanOrEqual(200);
+    expect(clock.nowMs() - startMs).toBeLessThan(60_000);
+    expect(early).toBe(0);
+  } finally {
+    vi.restoreAllMocks();
+    late.cancel();
+    clock.close();
+  }
 });

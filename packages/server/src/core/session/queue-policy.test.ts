@@ -269,3 +269,40 @@ describe("bounds of what is kept", () => {
     expect(after.core.retainedCount("default")).toBe(0);
   });
 });
+
+describe("a catch-up whose records the log lets go in the middle", () => {
+  it("is told how many there were, goes on behind them, and is then live", async () => {
+    const fixture = await away({});
+    await publish(fixture, ...Array.from({ length: 40 }, (_, index) => `a${index}`));
+    const link = await fixture.persistent("s", { properties: { receiveMaximum: 2 } });
+    await fixture.settle();
+    expect(messages(link)).toEqual(["a0", "a1"]);
+    const { head } = fixture.engine.log.bounds("default", 0);
+    fixture.engine.log.release("default", 0, head - 5, () => false);
+    await fixture.pass(1_000);
+    await acknowledgeAll(fixture, link);
+    const came = messages(link);
+    const gone = told(link).reduce<number>((sum, one) => sum + (one as { count: number }).count, 0);
+    expect(told(link)[0]).toMatchObject({ reason: "queue-full" });
+    expect(came.slice(-5)).toEqual(["a35", "a36", "a37", "a38", "a39"]);
+    expect(came.length + gone).toBe(40);
+    expect(gone).toBeGreaterThan(30);
+    await publish(fixture, "b1");
+    expect(messages(link).at(-1)).toBe("b1");
+  });
+});
+
+/** Acknowledges what has come, and what comes for it. */
+async function acknowledgeAll(fixture: CoreFixture, link: FakeLink): Promise<void> {
+  const answered = new Set<SentPublish>();
+  for (let isNew = true; isNew;) {
+    const publishes = link.received.filter((packet) => packet.type === "publish" && packet.packetId > 0);
+    const due = (publishes as SentPublish[]).filter((one) => !answered.has(one));
+    isNew = due.length > 0;
+    for (const one of due) {
+      answered.add(one);
+      link.give({ type: "puback", packetId: one.packetId, reasonCode: 0 });
+    }
+    await fixture.pass(1_100);
+  }
+}
