@@ -2,11 +2,13 @@
 //   node pglite-main.ts DIRECTORY PORT
 import { PGlite } from "@electric-sql/pglite";
 import { endOnSignal } from "../process/end-on-signal.ts";
+import { claimDirectory } from "./directory-claim.ts";
 import { PgliteServer } from "./pglite-server.ts";
 
 const [directory, port] = process.argv.slice(2);
 if (!directory || !port) throw new Error("usage: pglite-main.ts DIRECTORY PORT");
 
+const release = claimDirectory(directory);
 const db = await PGlite.create({ dataDir: directory });
 const server = new PgliteServer(db);
 await server.listen(Number(port));
@@ -14,4 +16,5 @@ process.stdout.write("ready\n");
 endOnSignal(async () => {
   await server.close();
   await db.close();
+  release();
 });
