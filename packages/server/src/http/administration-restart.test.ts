@@ -49,11 +49,14 @@ it("a session that was made before its client goes on collecting, and the audit 
   broker = await start();
   admin = clientOf(broker);
 
-  expect(await admin.sessions.get(session.id)).toMatchObject({
-    token: id,
-    queued: 1,
-    subscriptions: [{ filter: "#", effective: ["data/#"] }],
-  });
+  // What waits is looked for in the log after the start
+  await expect
+    .poll(() => admin.sessions.get(session.id))
+    .toMatchObject({
+      token: id,
+      queued: 1,
+      subscriptions: [{ filter: "#", effective: ["data/#"] }],
+    });
   await admin.messages.publish({ topic: "data/2", payload: "after", qos: 1 });
   await admin.messages.publish({ topic: "other", payload: "not theirs", qos: 1 });
   const client = await broker.connect({ clientId: "storage", password: key, cleanStart: false });
