@@ -104,15 +104,7 @@ export class TokenAccess {
       tenants,
       onChange,
     });
-    this.#expiry = new TokenExpiry({
-      store: this.store,
-      principals: this.#principals,
-      minted: this.#minted,
-      clock,
-      logger,
-      isConnected: (tenant, tokenId) => some(ofToken(tenant, tokenId), (session) => session.isConnected),
-      hasSessions: (tenant, tokenId) => some(ofToken(tenant, tokenId), () => true),
-    });
+    this.#expiry = this.#createExpiry(ofToken);
     this.authenticator = new CredentialAuthenticator({
       store: this.store,
       principals: this.#principals,
@@ -126,6 +118,19 @@ export class TokenAccess {
       tenants,
       onConnect: (token) => this.#expiry.connected(token),
       onServe: (principal) => this.#principalExpiry.consider(principal),
+    });
+  }
+
+  #createExpiry(ofToken: SessionsOfTokens["ofToken"]): TokenExpiry {
+    const { clock, logger } = this.#options;
+    return new TokenExpiry({
+      store: this.store,
+      principals: this.#principals,
+      minted: this.#minted,
+      clock,
+      logger,
+      isConnected: (tenant, tokenId) => some(ofToken(tenant, tokenId), (session) => session.isConnected),
+      hasSessions: (tenant, tokenId) => some(ofToken(tenant, tokenId), () => true),
     });
   }
 
