@@ -64,14 +64,24 @@ export class OutboxChunk {
   add(seq: Seq, bytes: number, topic: string | undefined): boolean {
     const isFull = this.#length >= chunkEntries || this.#sealed !== undefined || this.#isHollow;
     if (isFull || seq - this.firstSeq > max32 || this.#bytes + bytes > max32) return false;
-    this.#offsets.push(seq - this.firstSeq);
     this.#bytes += bytes;
-    this.#sums.push(this.#bytes);
+    this.#addEntry(seq - this.firstSeq, this.#bytes);
     if (topic !== undefined) (this.#topics ??= [])[this.#length] = topic;
     this.#lastSeq = seq;
     this.#length += 1;
     if (this.#length === chunkEntries) this.#seal();
     return true;
+  }
+
+  /** An array that grew by pushing has room for 17, and many outboxes have one entry. */
+  #addEntry(offset: number, sum: number): void {
+    if (this.#length === 0) {
+      this.#offsets = [offset];
+      this.#sums = [sum];
+    } else {
+      this.#offsets.push(offset);
+      this.#sums.push(sum);
+    }
   }
 
   seqAt(index: number): Seq {
