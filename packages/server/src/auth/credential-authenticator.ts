@@ -128,14 +128,29 @@ export class CredentialAuthenticator implements Authenticator {
   async #check(credentials: Credentials): Promise<Authentication> {
     const { passwords } = this.#options;
     const login = loginOf(credentials);
-    if (login && passwords.isKnown(login.username)) return this.#logIn(login, credentials);
     const shown = shownCredential(credentials);
     if (shown === undefined) return none;
+    if (login && passwords.isKnown(login.username)) return this.#checkNamed(login, shown, credentials);
     const outcome = await this.#checkBearer(shown, credentials);
     // A name that nobody has takes as long as a wrong password (semantics.md §1.15).
     if (login && outcome.kind === "refused" && isUnknown(outcome))
       await passwords.check(login.username, login.password);
     return outcome;
+  }
+
+  /** A user name of one tenant takes no credential away from the others, whose clients may send any (product.md). */
+  async #checkNamed(login: Login, shown: Uint8Array, credentials: Credentials): Promise<Authentication> {
+    const { passwords } = this.#options;
+    const tenant = this.#findUsable(shown)?.tenant;
+    if (tenant !== undefined && !passwords.isKnown(login.username, tenant))
+      return this.#checkBearer(shown, credentials);
+    const named = await this.#logIn(login, credentials);
+    // A mistyped password is shown to no issuer: only what has the form of a JWT is taken for one.
+    if (named.kind === "accepted" || !isUnknown(named) || !JWT_FORM.test(login.password)) return named;
+    const bearer = await this.#checkBearer(shown, credentials);
+    const isOfThatTenant =
+      bearer.kind === "accepted" && passwords.isKnown(login.username, bearer.principal.tenant);
+    return isOfThatTenant ? unknown : bearer;
   }
 
   async #logIn({ username, password }: Login, credentials: Credentials): Promise<Authentication> {
@@ -209,6 +224,8 @@ const OAUTH_CODES: Readonly<Partial<Record<OAuthRefusal, ReasonCode>>> = {
 function isUnknown(outcome: Refused): boolean {
   return outcome === none || outcome.reasonCode === unknown.reasonCode;
 }
+
+const JWT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 interface Login {
   readonly username: string;

@@ -64,6 +64,20 @@ describe("a token with a user name", () => {
     expect(await connackOf("anything", key)).toBe(ReasonCode.success);
   });
 
+  it("takes no key away from the clients of other tenants, who may send any user name", async () => {
+    await broker.rest("PUT", "/tenants/acme", {});
+    const declaration = { ttl: 3_600, acl };
+    const named = { ...declaration, username: "shared-name", password: "of default" };
+    await broker.rest("POST", "/tokens", named);
+    const { key } = (await broker.rest("POST", "/tokens?tenant=acme", declaration)) as { key: string };
+    expect(await connackOf("shared-name", key)).toBe(ReasonCode.success);
+    expect(await connackOf("shared-name", "of default")).toBe(ReasonCode.success);
+    expect(await connackOf("shared-name", await broker.token({ acl }))).toBe(
+      ReasonCode.badUserNameOrPassword,
+    );
+    expect(await connackOf("shared-name", "a.b.c")).toBe(ReasonCode.badUserNameOrPassword);
+  });
+
   it("takes verifiers of mosquitto as they are, and shows none", async () => {
     await broker.token({ username: "valve", password: mosquittoVerifier("fleet"), acl });
     expect(await connackOf("valve", "fleet")).toBe(ReasonCode.success);

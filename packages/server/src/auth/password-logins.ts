@@ -41,9 +41,13 @@ export class PasswordLogins {
     this.#tokens = tokens;
   }
 
-  /** Whether the user name is some token's: then the password is checked against its verifier, and nothing else. */
-  isKnown(username: string): boolean {
-    for (const _ of this.#tokens.ofUsername(username)) return true;
+  /**
+   * Whether the user name is some token's, of that tenant where one is named: then the password is checked against its
+   * verifier, and nothing else.
+   */
+  isKnown(username: string, tenant?: string): boolean {
+    for (const token of this.#tokens.ofUsername(username))
+      if (tenant === undefined || token.tenant === tenant) return true;
     return false;
   }
 
