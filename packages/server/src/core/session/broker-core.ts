@@ -253,6 +253,11 @@ export class BrokerCore {
     this.#spaces.find(tenant)?.router.declareHistory(key, declaration);
   }
 
+  /** Resolves when it is durable since when each history of the tenant is in force: a crash then forgets none of it. */
+  async saveHistories(tenant: string): Promise<void> {
+    await this.#spaces.find(tenant)?.router.histories.save();
+  }
+
   /** What the principal may replay of a history; undefined: `since` is none. Rejects with EngineError. */
   async readHistory(
     { tenant, policy }: Principal,
