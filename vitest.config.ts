@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -11,7 +12,9 @@ export default defineConfig({
       "scripts/**/*.test.ts",
       "bench/**/*.test.ts",
     ],
-    testTimeout: 30_000,
+    // All cores: many tests wait for processes, sockets and disks rather than compute
+    maxWorkers: Math.max(availableParallelism(), 2),
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     // A second, which is the default, is not long on a machine that has other things to do
     expect: { poll: { timeout: 20_000 } },
