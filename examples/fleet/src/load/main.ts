@@ -1,6 +1,7 @@
 // Measures the fleet: positions a second from ingest to browser, their delay, and the CPU of each part.
 //   npm run fleet-load -- [--sensors 2000] [--rates 200,500,1000] [--secs 15] [--write docs/benchmarks.md]
 import { parseArgs } from "node:util";
+import { endOnSignal } from "../process/end-on-signal.ts";
 import { LoadedFleet, MEASURED_PARTS } from "./loaded-fleet.ts";
 import { percentile } from "./percentile.ts";
 import { PositionSource } from "./position-source.ts";
@@ -54,6 +55,7 @@ async function measure(loaded: LoadedFleet, ratePerS: number): Promise<string> {
 }
 
 const loaded = await LoadedFleet.start(Number(values.sensors), show);
+endOnSignal(() => loaded.close());
 try {
   await loaded.probe.listen();
   const rows: string[] = [];

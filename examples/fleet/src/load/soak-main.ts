@@ -1,6 +1,7 @@
 // `npm run soak`: minutes of fleet at a steady rate, with a slow client beside it; memory has to stay flat.
 //   npm run soak -- [--minutes 10] [--rate 200] [--sensors 200]
 import { parseArgs } from "node:util";
+import { endOnSignal } from "../process/end-on-signal.ts";
 import { LoadedFleet, MEASURED_PARTS } from "./loaded-fleet.ts";
 import { PositionSource } from "./position-source.ts";
 import { SlowPhone } from "./slow-phone.ts";
@@ -42,6 +43,7 @@ function toMegabytes(bytes: number): number {
 }
 
 const loaded = await LoadedFleet.start(Number(values.sensors), (text) => process.stdout.write(`${text}\n`));
+endOnSignal(() => loaded.close());
 const problems: string[] = [];
 try {
   const { fleet, user } = loaded;
