@@ -36,8 +36,6 @@ export interface Broker {
    * a certificate cannot be used, or the admin token is too short; everything is closed then.
    */
   start(): Promise<StartedBroker>;
-  /** Serves a file from memory on the HTTP port, also while running. Not before `start`. */
-  addPage(path: string, contentType: string, body: string | Uint8Array): void;
   setLogLevel(level: LogLevel): void;
   /**
    * Drains: stops accepting and reading, sends the acks that are due, DISCONNECT 0x8B to all, and closes. Never rejects
@@ -77,11 +75,6 @@ class WiredBroker implements Broker {
       await this.close();
       throw error;
     }
-  }
-
-  addPage(path: string, contentType: string, body: string | Uint8Array): void {
-    if (!this.#http) throw new Error("a page needs a broker that has started");
-    this.#http.addPage(path, contentType, body);
   }
 
   setLogLevel(level: LogLevel): void {

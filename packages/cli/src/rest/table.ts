@@ -23,6 +23,5 @@ export function printTable(
 }
 
 function harmless(cell: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
   return stripVTControlCharacters(cell).replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "?");
 }

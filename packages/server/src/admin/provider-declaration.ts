@@ -158,7 +158,6 @@ function parseScope(scope: string | undefined): string | undefined {
 function parseRealm(realm: string | undefined): string | undefined {
   if (realm === undefined) return undefined;
   if (RESERVED_REALMS.includes(realm)) throw invalid("realm", `${realm} is the broker's own; choose another`);
-  // oxlint-disable-next-line no-control-regex -- nobody sees those in a list
   if (/[\u0000-\u001f\u007f-\u009f]/.test(realm) || !realm.isWellFormed())
     throw invalid("realm", "holds a character that cannot be shown; leave it out");
   return realm;

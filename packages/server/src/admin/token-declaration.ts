@@ -63,7 +63,6 @@ export function parseTokenDeclaration(declaration: TokenDeclaration): AccessToke
 
 /** @throws {AdminError} `invalid` */
 export function parseSubject(subject: string | undefined): string | undefined {
-  // oxlint-disable-next-line no-control-regex -- nobody sees those in a list
   const isOdd =
     subject !== undefined && (/[\u0000-\u001f\u007f-\u009f]/.test(subject) || !subject.isWellFormed());
   if (isOdd) throw invalid("subject", "holds a character that cannot be shown; leave it out");

@@ -42,7 +42,6 @@ function problemOf(given: string): string | undefined {
   const { length } = [...given];
   if (length < MIN_ADMIN_TOKEN_CHARACTERS)
     return `has ${length} characters; it must have at least ${MIN_ADMIN_TOKEN_CHARACTERS}`;
-  // oxlint-disable-next-line no-control-regex -- these are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(given))
     return "holds a tab, line break or other control character; leave it out";
   return given === given.trim() ? undefined : "begins or ends with a space; leave it out";

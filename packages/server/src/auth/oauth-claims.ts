@@ -108,7 +108,6 @@ function textOf(value: unknown): string | undefined {
 }
 
 function isSubject(subject: string): boolean {
-  // oxlint-disable-next-line no-control-regex -- nobody sees those in a list
   const isOdd = /[\u0000-\u001f\u007f-\u009f]/.test(subject) || !subject.isWellFormed();
   return subject !== "" && subject.length <= MAX_SUBJECT_CHARACTERS && !isOdd;
 }

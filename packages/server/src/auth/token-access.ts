@@ -18,7 +18,7 @@ import type { PrincipalSession } from "./principal-session.ts";
 import { PrincipalSweep } from "./principal-sweep.ts";
 import { SYSTEM_TENANT } from "../core/access/tenant-book.ts";
 import type { TenantsOfAccess } from "./tenants-of-access.ts";
-import { SlicedWork } from "./sliced-work.ts";
+import { SlicedWork } from "../core/access/sliced-work.ts";
 import type { StoredToken } from "./stored-token.ts";
 import type { TicketStore } from "./ticket-store.ts";
 import { TokenExpiry } from "./token-expiry.ts";

@@ -1,49 +1,26 @@
+import { SlicedWork } from "../access/sliced-work.ts";
 import type { Clock } from "../ports/clock.ts";
 import { tellEffectiveFilters } from "./acl-notice.ts";
 import { mayHaveRetained, retainedFor } from "./retained-delivery.ts";
 import type { Session } from "./session.ts";
-
-/** How long one slice may hold the event loop. */
-const sliceMs = 2;
 
 /**
  * Lets effective filters follow a changed policy: in slices, and once for several changes of one session. Until a
  * session's turn has come its deliveries are checked one by one (semantics.md §1.8).
  */
 export class Reindexer {
-  readonly #clock: Clock;
-  readonly #due = new Set<Session>();
-  #isScheduled = false;
+  readonly #work: SlicedWork<Session>;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.#work = new SlicedWork(clock, (session) => {
+      if (!session.hasEnded) reindex(session);
+    });
   }
 
   /** What waits for the session is found first, where that has still to be done. */
   add(session: Session): void {
-    if (!session.router.isRecovered) {
-      void session.router.recovered.then(() => this.add(session));
-      return;
-    }
-    this.#due.add(session);
-    this.#schedule();
-  }
-
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#clock.soon(() => this.#slice());
-  }
-
-  #slice(): void {
-    this.#isScheduled = false;
-    const until = this.#clock.nowMs() + sliceMs;
-    for (const session of this.#due) {
-      this.#due.delete(session);
-      if (!session.hasEnded) reindex(session);
-      if (this.#clock.nowMs() >= until) break;
-    }
-    if (this.#due.size > 0) this.#schedule();
+    if (session.router.isRecovered) this.#work.add([session]);
+    else void session.router.recovered.then(() => this.add(session));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Clock } from "../core/ports/clock.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** How long one slice may hold the event loop. */
 const SLICE_MS = 2;
